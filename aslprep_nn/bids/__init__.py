@@ -1,0 +1,1 @@
+"""Reading and writing BIDS: the only package that knows its names."""

@@ -1,0 +1,1 @@
+"""From scanner units to fractions of the equilibrium magnetisation."""

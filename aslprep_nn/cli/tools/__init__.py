@@ -1,0 +1,26 @@
+"""``aslprep_nn-tools``: what surrounds a study: simulate data, measure accuracy and speed."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+
+from aslprep_nn.version import __version__
+
+
+AddTool = Callable[['argparse._SubParsersAction[argparse.ArgumentParser]'], None]
+
+#: Each adds its sub-parser and sets `run`, which takes the options and returns an exit code.
+TOOLS: tuple[AddTool, ...] = ()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one tool and return its exit code."""
+    parser = argparse.ArgumentParser(prog='aslprep_nn-tools', description=__doc__)
+    parser.add_argument('--version', action='version', version=f'%(prog)s {__version__}')
+    tools = parser.add_subparsers(dest='tool', required=True, metavar='TOOL')
+    for add_tool in TOOLS:
+        add_tool(tools)
+    options = parser.parse_args(arguments)
+    exit_code: int = options.run(options)
+    return exit_code

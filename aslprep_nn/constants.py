@@ -1,0 +1,50 @@
+"""Physical constants with their sources, and the record of where a value came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aslprep_nn.acquisition import LabelingType
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number that can answer "where did you come from?".
+
+    Parameters
+    ----------
+    value
+        The number.
+    unit
+        As BIDS writes it, '1' for a ratio.
+    source
+        The sidecar field, the option, or 'default' with its citation.
+    """
+
+    value: float
+    unit: str
+    source: str
+
+    def __str__(self) -> str:
+        unit = '' if self.unit == '1' else f' {self.unit}'
+        return f'{self.value:g}{unit} ({self.source})'
+
+
+LABELING_EFFICIENCY = {
+    LabelingType.PCASL: Quantity(0.85, '1', 'default for PCASL, Alsop et al. 2015'),
+    LabelingType.CASL: Quantity(0.68, '1', 'default for CASL, Wang et al. 2005'),
+    LabelingType.PASL: Quantity(0.98, '1', 'default for PASL, Alsop et al. 2015'),
+    LabelingType.VSASL: Quantity(0.56, '1', 'default for VSASL, Qin et al. 2022'),
+}
+
+#: What one background-suppression pulse leaves of the label (Garcia et al. 2005).
+EFFICIENCY_PER_SUPPRESSION_PULSE = 0.95
+
+T1_TISSUE = Quantity(1.2, 's', 'default for brain at 3 T, Wang, Tamir & Bush')
+PARTITION_COEFFICIENT = Quantity(0.9, 'mL/g', 'default, Herscovitch & Raichle 1985')
+
+#: Field strength [T] to the T1 of arterial blood.
+T1_BLOOD = {
+    1.5: Quantity(1.35, 's', 'default at 1.5 T, Alsop et al. 2015'),
+    3.0: Quantity(1.65, 's', 'default at 3 T, Alsop et al. 2015'),
+}

@@ -1,0 +1,1 @@
+"""The steps and their order: the only package that knows Nipype."""

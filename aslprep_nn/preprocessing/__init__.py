@@ -1,0 +1,1 @@
+"""From raw volumes to a still series of differences."""

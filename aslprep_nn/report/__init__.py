@@ -1,0 +1,1 @@
+"""What people look at: numbers of quality, figures, pages."""

@@ -1,0 +1,72 @@
+"""What one finished run hands to its report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from aslprep_nn.acquisition import Acquisition
+from aslprep_nn.maps import FloatArray, ParameterMap
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """One line of the plan: a fact about the run and where it came from."""
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """Everything the report of one ASL run shows, as arrays and facts.
+
+    Parameters
+    ----------
+    name
+        The run, as in its file names: ``sub-01_ses-a_run-1``.
+    plan
+        Label type, delays, constants, M0 route: what was done and why.
+    acquisition
+        The perfusion protocol, one entry per measurement.
+    affine
+        Voxel to world, RAS [mm].
+    reference, mask
+        The image all volumes were aligned to and the voxels taken as brain, ``(x, y, z)``.
+    relative_delta_m
+        delta M / M0, or delta M over its own brain mean where there is no M0,
+        ``(x, y, z, measurement)``.
+    maps
+        ``cbf`` always; ``att``, ``std_cbf``, ``std_att`` where they were estimated.
+    status
+        `FitStatus` of every voxel, ``(x, y, z)``.
+    confounds
+        One row per raw volume: ``volume_type``, ``trans_x`` … ``trans_z`` [mm], ``rot_x`` …
+        ``rot_z`` [rad], ``framewise_displacement`` [mm] (NaN for the first of its type);
+        None where motion could not be estimated (only differences were given).
+    has_m0
+        False where CBF is relative: 1 is the brain's median.
+    notes
+        What the reader must know, each a sentence.
+    provenance
+        Version, command, seed, device, … in the order they are shown.
+    """
+
+    name: str
+    plan: tuple[PlanRow, ...]
+    acquisition: Acquisition
+    affine: FloatArray
+    reference: FloatArray
+    mask: NDArray[np.bool_]
+    relative_delta_m: FloatArray
+    maps: Mapping[str, ParameterMap]
+    status: NDArray[np.integer]
+    confounds: pd.DataFrame | None
+    has_m0: bool = True
+    notes: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)

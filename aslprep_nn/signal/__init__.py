@@ -1,0 +1,1 @@
+"""Kinetic models: what a perfusion signal looks like. Torch only, no files."""

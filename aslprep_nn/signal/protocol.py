@@ -1,0 +1,79 @@
+"""An acquisition as tensors, ready for arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from aslprep_nn.acquisition import Acquisition, LabelingType
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The timing and constants a kinetic model computes with.
+
+    Parameters
+    ----------
+    labeling
+        How blood was labelled.
+    pld, labeling_duration
+        ``(..., measurement)`` [s]; the delay includes the slice's own.
+    labeling_efficiency, t1_blood, t1_tissue
+        Scalars, or ``(..., 1)`` where they vary between voxels [1, s, s].
+    partition_coefficient
+        Lambda [mL/g].
+    """
+
+    labeling: LabelingType
+    pld: Tensor
+    labeling_duration: Tensor
+    labeling_efficiency: Tensor
+    t1_blood: Tensor
+    t1_tissue: Tensor
+    partition_coefficient: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        acquisition: Acquisition,
+        *,
+        slice_delay: Tensor | None = None,
+        t1_tissue: Tensor | None = None,
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | str = 'cpu',
+    ) -> Protocol:
+        """Turn an acquisition into tensors.
+
+        Parameters
+        ----------
+        acquisition
+            The protocol.
+        slice_delay
+            Time after the first slice at which each voxel was read out, ``(...)`` [s].
+        t1_tissue
+            Tissue T1 of each voxel, ``(...)`` [s]; the acquisition's constant when absent.
+        dtype, device
+            Of every tensor made here.
+        """
+
+        def tensor(value: float | tuple[float, ...]) -> Tensor:
+            return torch.tensor(value, dtype=dtype, device=device)
+
+        pld = tensor(acquisition.pld)
+        if slice_delay is not None:
+            pld = pld + slice_delay.to(pld).unsqueeze(-1)
+        return cls(
+            labeling=acquisition.labeling,
+            pld=pld,
+            labeling_duration=tensor(acquisition.labeling_duration),
+            labeling_efficiency=tensor(acquisition.labeling_efficiency),
+            t1_blood=tensor(acquisition.t1_blood),
+            t1_tissue=(
+                tensor(acquisition.t1_tissue)
+                if t1_tissue is None
+                else t1_tissue.to(pld).unsqueeze(-1)
+            ),
+            partition_coefficient=tensor(acquisition.partition_coefficient),
+        )

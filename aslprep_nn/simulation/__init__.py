@@ -1,0 +1,1 @@
+"""A digital phantom and the scanner that images it."""
