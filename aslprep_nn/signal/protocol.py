@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
-from aslprep_nn.acquisition import Acquisition, LabelingType
+from aslprep_nn.acquisition import Acquisition, BolusCutOff, LabelingType
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Protocol:
         Scalars, or ``(..., 1)`` where they vary between voxels [1, s, s].
     partition_coefficient
         Lambda [mL/g].
+    bolus_cut_off
+        The technique that ended a PASL bolus, if any did.
     """
 
     labeling: LabelingType
@@ -33,6 +35,7 @@ class Protocol:
     t1_blood: Tensor
     t1_tissue: Tensor
     partition_coefficient: Tensor
+    bolus_cut_off: BolusCutOff | None = None
 
     @classmethod
     def of(
@@ -76,4 +79,35 @@ class Protocol:
                 else t1_tissue.to(pld).unsqueeze(-1)
             ),
             partition_coefficient=tensor(acquisition.partition_coefficient),
+            bolus_cut_off=acquisition.bolus_cut_off,
         )
+
+    def measurements_first(self) -> Protocol:
+        """Move the measurement axis to the front, where arithmetic over voxels is contiguous.
+
+        Per-voxel tensors ``(voxel, measurement)`` become ``(measurement, voxel)`` and shared
+        ones ``(measurement, 1)``, so that they meet parameters of shape ``(voxel,)``.
+        """
+        moved = {
+            field.name: _first(value)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return replace(self, **moved)
+
+    def to(self, dtype: torch.dtype, device: torch.device | str | None = None) -> Protocol:
+        """Convert every tensor."""
+        moved = {
+            field.name: value.to(dtype=dtype, device=device)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return replace(self, **moved)
+
+
+def _first(value: Tensor) -> Tensor:
+    if value.ndim == 0:
+        return value
+    if value.ndim == 1:
+        return value.unsqueeze(-1)
+    return value.movedim(-1, 0)

@@ -1,0 +1,174 @@
+"""Continuous labelling, (P)CASL, with any residue function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from aslprep_nn.signal.protocol import Protocol
+from aslprep_nn.signal.response import Curvature, Kinetics, Response
+
+
+class Residue(NamedTuple):
+    """The part of a label that remains after a time, and its integral since arrival.
+
+    ``total`` is the integral of ``remaining`` from 0 to the age; the rest are derivatives
+    with respect to the age and the decay rate. All are 0 for spins that have not arrived.
+    """
+
+    total: Tensor
+    remaining: Tensor
+    total_d_rate: Tensor
+
+
+class ResidueCurvature(NamedTuple):
+    """Second derivatives of a `Residue`'s total."""
+
+    remaining_d_age: Tensor
+    remaining_d_rate: Tensor
+    total_d_rate_rate: Tensor
+
+
+def _arrived(edge: Tensor, regime: Tensor) -> Tensor:
+    """Give 1 where spins of this age at ATT = 0 have arrived in the regime, else 0."""
+    return (edge > regime).to(edge.dtype)
+
+
+@dataclass(frozen=True)
+class ContinuousKinetics(Kinetics):
+    """(P)CASL: a bolus of constant strength that lasts one labelling duration.
+
+    Spins decay with blood T1 until they arrive and with ``rate`` afterwards, which is one
+    expression in the ages of the first and the last spin that have arrived (Buxton et al.
+    1998, eq. 5), continuous in ATT.
+    """
+
+    def response(
+        self, att: Tensor, rate: Tensor, protocol: Protocol, regime: Tensor | None = None
+    ) -> Response:
+        """Compute the unit response and its derivatives; see `Kinetics.response`."""
+        blood_rate = 1 / protocol.t1_blood
+        first, last = self._ends(att, rate, protocol, att if regime is None else regime)
+        bolus = first.total - last.total
+        transit = torch.exp(-att * blood_rate)
+        return Response(
+            value=transit * bolus,
+            d_att=transit * (last.remaining - first.remaining - blood_rate * bolus),
+            d_rate=transit * (first.total_d_rate - last.total_d_rate),
+        )
+
+    def curvature(self, att: Tensor, rate: Tensor, protocol: Protocol) -> Curvature:
+        """Compute the second derivatives of the unit response."""
+        blood_rate = 1 / protocol.t1_blood
+        first, last = self._ends(att, rate, protocol, att)
+        bent_first, bent_last = (
+            self._residue_curvature(edge - att, rate, _arrived(edge, att))
+            for edge in (protocol.pld + protocol.labeling_duration, protocol.pld)
+        )
+        change = first.remaining - last.remaining
+        transit = torch.exp(-att * blood_rate)
+        return Curvature(
+            d_att_att=transit
+            * (
+                blood_rate**2 * (first.total - last.total)
+                + 2 * blood_rate * change
+                + (bent_first.remaining_d_age - bent_last.remaining_d_age)
+            ),
+            d_att_rate=-transit
+            * (
+                blood_rate * (first.total_d_rate - last.total_d_rate)
+                + (bent_first.remaining_d_rate - bent_last.remaining_d_rate)
+            ),
+            d_rate_rate=transit * (bent_first.total_d_rate_rate - bent_last.total_d_rate_rate),
+        )
+
+    def kinks(self, protocol: Protocol) -> Tensor:
+        """List the delays and the ends of the boluses [s]."""
+        return torch.cat([protocol.pld, protocol.pld + protocol.labeling_duration], -1)
+
+    def _ends(
+        self, att: Tensor, rate: Tensor, protocol: Protocol, regime: Tensor
+    ) -> tuple[Residue, Residue]:
+        edges = protocol.pld + protocol.labeling_duration, protocol.pld
+        first, last = (self._residue(edge - att, rate, _arrived(edge, regime)) for edge in edges)
+        return first, last
+
+    def _residue(self, age: Tensor, rate: Tensor, arrived: Tensor) -> Residue:
+        remaining = arrived * torch.exp(-rate * age)
+        total = (arrived - remaining) / rate
+        return Residue(total, remaining, (age * remaining - total) / rate)
+
+    def _residue_curvature(self, age: Tensor, rate: Tensor, arrived: Tensor) -> ResidueCurvature:
+        total, remaining, total_d_rate = ContinuousKinetics._residue(self, age, rate, arrived)
+        return ResidueCurvature(
+            remaining_d_age=-rate * remaining,
+            remaining_d_rate=-age * remaining,
+            total_d_rate_rate=-(age**2 * remaining + 2 * total_d_rate) / rate,
+        )
+
+
+@dataclass(frozen=True)
+class OutflowKinetics(ContinuousKinetics):
+    """(P)CASL in an organ that label leaves again, as through the kidney's efferent arterioles.
+
+    Label stays for a mean time, decaying as in `ContinuousKinetics`, and then also leaves at
+    a constant rate. Leaving at rate 0 is `ContinuousKinetics`.
+
+    Parameters
+    ----------
+    residence_time
+        How long label stays before any leaves [s].
+    outflow_rate
+        The rate at which it then leaves [1/s].
+    """
+
+    residence_time: float = 1.0
+    outflow_rate: float = 0.5
+
+    def kinks(self, protocol: Protocol) -> Tensor:
+        """List the kinks of the bolus and those at which its ends begin to leave [s]."""
+        kinks = super().kinks(protocol)
+        return torch.cat([kinks, kinks - self.residence_time], -1)
+
+    def _residue(self, age: Tensor, rate: Tensor, arrived: Tensor) -> Residue:
+        stayed, leaving = self._phases(age, rate, arrived)
+        before = super()._residue(stayed, rate, arrived)
+        after = super()._residue(age - self.residence_time, rate + self.outflow_rate, leaving)
+        survival = torch.exp(-rate * self.residence_time)
+        return Residue(
+            total=before.total + survival * after.total,
+            remaining=torch.where(leaving > 0, survival * after.remaining, before.remaining),
+            total_d_rate=before.total_d_rate
+            + survival * (after.total_d_rate - self.residence_time * after.total),
+        )
+
+    def _residue_curvature(self, age: Tensor, rate: Tensor, arrived: Tensor) -> ResidueCurvature:
+        stay = self.residence_time
+        stayed, leaving = self._phases(age, rate, arrived)
+        before = super()._residue_curvature(stayed, rate, arrived)
+        rate_after = rate + self.outflow_rate
+        after = super()._residue(age - stay, rate_after, leaving)
+        bent = super()._residue_curvature(age - stay, rate_after, leaving)
+        survival = torch.exp(-rate * stay)
+        left = leaving > 0
+        return ResidueCurvature(
+            remaining_d_age=torch.where(
+                left, survival * bent.remaining_d_age, before.remaining_d_age
+            ),
+            remaining_d_rate=torch.where(
+                left,
+                survival * (bent.remaining_d_rate - stay * after.remaining),
+                before.remaining_d_rate,
+            ),
+            total_d_rate_rate=before.total_d_rate_rate
+            + survival
+            * (bent.total_d_rate_rate - 2 * stay * after.total_d_rate + stay**2 * after.total),
+        )
+
+    def _phases(self, age: Tensor, rate: Tensor, arrived: Tensor) -> tuple[Tensor, Tensor]:
+        """Split an age into the time spent before label leaves and whether it leaves yet."""
+        leaving = arrived * (age > self.residence_time)
+        return age.clamp(max=self.residence_time).expand_as(leaving), leaving
