@@ -1,0 +1,180 @@
+"""The measured signal over delays beside the curve that was fitted to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+
+from aslprep_nn.calibration.slice_timing import slice_delay
+from aslprep_nn.maps import FloatArray
+from aslprep_nn.report.curves import dress, signal_label
+from aslprep_nn.report.figures import (
+    BLUE,
+    FAINT,
+    INK,
+    ORANGE,
+    Figure,
+    Mime,
+    as_svg,
+    blank,
+    screen_height,
+    screen_width,
+)
+from aslprep_nn.report.regions import (
+    BoolArray,
+    brightest,
+    darkest,
+    gm_like,
+    measurements_by_timing,
+)
+from aslprep_nn.report.results import RunResults
+from aslprep_nn.signal.kinetics import delta_m
+from aslprep_nn.signal.protocol import Protocol
+
+#: More voxels than this add nothing to a mean curve.
+MOST_VOXELS = 4000
+N_CURVE_POINTS = 121
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Voxels whose mean signal is shown together."""
+
+    title: str
+    voxels: BoolArray
+
+
+def kinetic_curves(results: RunResults) -> Figure | None:
+    """Plot measured points, their spread over repetitions, and the fitted curve.
+
+    The curve is the mean of the fitted curves of the voxels, each with the delay of its own
+    slice, over the nominal delay of the first slice. None where no curve was fitted, as with one
+    delay.
+    """
+    if 'att' not in results.maps:
+        return None
+    scale = _signal_scale(results)
+    places = [place for place in _places(results, scale) if place.voxels.any()]
+    if not places:
+        return None
+    n_columns = min(3, len(places))
+    n_rows = -(-len(places) // n_columns)
+    canvas = blank(1100, 20 + 250 * n_rows)
+    panels = canvas.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for axes in panels[len(places) :]:
+        axes.axis('off')
+    for index, (axes, place) in enumerate(zip(panels, places, strict=False)):
+        y_label = '' if index % n_columns else signal_label(results)
+        _panel(axes, results, place, scale, y_label=y_label)
+    height = 20 + 250 * n_rows
+    canvas.subplots_adjust(
+        left=0.06, right=0.99, top=1 - 26 / height, bottom=46 / height, hspace=0.42, wspace=0.16
+    )
+    return Figure(
+        'kinetics',
+        'Signal over post-labelling delay: dots are the mean of the repetitions, bars their '
+        'standard deviation, the line is the fitted model. Where slices are read out one after '
+        'another, a line is the mean over the delays of its voxels.',
+        f'Measured and fitted signal of {", ".join(place.title for place in places)}.',
+        Mime.SVG,
+        as_svg(canvas, 'kinetics'),
+        screen_width(canvas),
+        screen_height(canvas),
+    )
+
+
+def _places(results: RunResults, scale: float) -> list[_Place]:
+    fitted = _fitted(results)
+    regions = [
+        _Place('brain mean', fitted),
+        _Place('brightest tenth', fitted & brightest(results, 0.1)),
+        _Place('darkest tenth', fitted & darkest(results, 0.1)),
+    ]
+    bright = fitted & gm_like(results)
+    misfit = _misfit(results, bright, scale)
+    single = {'best': 0.02, 'typical': 0.5, 'worst': 0.98}
+    return regions + [
+        _Place(f'one voxel, {word} fit', _voxel_at_quantile(bright, misfit, quantile))
+        for word, quantile in single.items()
+        if len(misfit)
+    ]
+
+
+def _fitted(results: RunResults) -> BoolArray:
+    has_fit = np.isfinite(results.maps['cbf'].values) & np.isfinite(results.maps['att'].values)
+    complete = np.isfinite(results.relative_delta_m).all(axis=-1)
+    return np.asarray(results.mask & has_fit & complete)
+
+
+def _misfit(results: RunResults, voxels: BoolArray, scale: float) -> FloatArray:
+    """Root mean square of the mean measurement of each timing minus the fit, ``(voxel,)``."""
+    groups = measurements_by_timing(results.acquisition)
+    measured = results.relative_delta_m[voxels]
+    means = np.stack([measured[:, group].mean(axis=1) for group in groups.values()], axis=1)
+    misfit = means - scale * _predict(results, voxels, groups)
+    return np.asarray(np.sqrt((misfit**2).mean(axis=1)))
+
+
+def _voxel_at_quantile(voxels: BoolArray, values: FloatArray, quantile: float) -> BoolArray:
+    chosen = np.argsort(values)[round(quantile * (len(values) - 1))]
+    single = np.zeros_like(voxels)
+    single[tuple(np.argwhere(voxels)[chosen])] = True
+    return single
+
+
+def _predict(
+    results: RunResults, voxels: BoolArray, timings: Iterable[tuple[float, float]]
+) -> FloatArray:
+    """Return the fitted signal of voxels at any delays and durations, ``(voxel, timing)``."""
+    pld, labeling_duration = zip(*timings, strict=True)
+    acquisition = replace(results.acquisition, pld=pld, labeling_duration=labeling_duration)
+    delay = slice_delay(results.acquisition, results.mask.shape)[voxels]
+    protocol = Protocol.of(acquisition, slice_delay=torch.as_tensor(delay))
+    cbf, att = (torch.as_tensor(results.maps[name].values[voxels].astype(float))
+                for name in ('cbf', 'att'))  # fmt: skip
+    return np.asarray(delta_m(cbf, att, protocol).numpy())
+
+
+def _signal_scale(results: RunResults) -> float:
+    """Say how many units of the signal one of the model is: 1 unless CBF is relative."""
+    voxels = _at_most(_fitted(results), MOST_VOXELS)
+    if results.has_m0 or not voxels.any():
+        return 1.0
+    timings = list(zip(results.acquisition.pld, results.acquisition.labeling_duration, strict=True))
+    predicted = _predict(results, voxels, timings).mean(axis=0)
+    measured = results.relative_delta_m[voxels].mean(axis=0)
+    return float(measured @ predicted / (predicted @ predicted))
+
+
+def _at_most(voxels: BoolArray, most: int) -> BoolArray:
+    """Keep evenly spread voxels."""
+    step = max(1, int(voxels.sum()) // most)
+    kept = np.zeros_like(voxels)
+    kept[tuple(np.argwhere(voxels)[::step].T)] = True
+    return kept
+
+
+def _panel(axes: Axes, results: RunResults, place: _Place, scale: float, *, y_label: str) -> None:
+    percent = 100 if results.has_m0 else 1
+    dress(axes, 'post-labelling delay [s]', y_label)
+    axes.set_title(place.title, color=INK, fontsize=9, loc='left')
+    axes.axhline(0, color=FAINT, linewidth=0.8)
+    voxels = _at_most(place.voxels, MOST_VOXELS)
+    groups = measurements_by_timing(results.acquisition)
+    signal = percent * results.relative_delta_m[voxels].mean(axis=0, dtype=float)
+    for duration in sorted({duration for _, duration in groups}):
+        own = {pld: group for (pld, other), group in groups.items() if other == duration}
+        delays = np.linspace(max(0, min(own) - 0.2), max(own) + 0.3, N_CURVE_POINTS)
+        timings = [(float(delay), duration) for delay in delays]
+        curve = scale * percent * _predict(results, voxels, timings).mean(axis=0)
+        axes.plot(delays, curve, color=ORANGE, linewidth=1.6)
+        axes.errorbar(
+            list(own),
+            [signal[group].mean() for group in own.values()],
+            [signal[group].std(ddof=1) if len(group) > 1 else 0 for group in own.values()],
+            fmt='o', color=BLUE, markersize=4, capsize=2.5, linewidth=1.1,
+        )  # fmt: skip

@@ -1,0 +1,233 @@
+"""Images of a run: axial slices of its maps, its reference and its differences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.colors import to_rgb
+from scipy import ndimage
+
+from aslprep_nn.maps import FitStatus, FloatArray
+from aslprep_nn.report.figures import Figure, Mime, as_png, screen_height
+from aslprep_nn.report.painting import (
+    ATT,
+    BELOW_ZERO,
+    CBF,
+    OUTLINE,
+    RELATIVE_CBF,
+    RELATIVE_SD,
+    STATUS_COLORS,
+    STATUS_WORDS,
+    Scale,
+    paint,
+    paint_grey,
+    paint_status,
+)
+from aslprep_nn.report.quality import relative_standard_deviation
+from aslprep_nn.report.regions import BoolArray, measurements_by_timing
+from aslprep_nn.report.results import RunResults
+from aslprep_nn.report.sheet import Grid, Legend, color_bar, draw_sheet, swatches
+from aslprep_nn.report.slices import AxialView
+
+#: Widths on a screen [px]: a panel of the first screen, and a figure as wide as the page.
+PANEL, PAGE = 288, 1120
+CONVENTION = (
+    'Axial slices, labelled with their height z in mm, in radiological convention: R is the '
+    'right of the patient.'
+)
+
+#: Takes a slice's index and the width of its picture [px] to the picture.
+Painter = Callable[[int, int], FloatArray]
+
+
+@dataclass(frozen=True)
+class _Map:
+    """One map of the report and how it is drawn."""
+
+    name: str
+    title: str
+    caption: str
+    summary: str
+    paint: Painter
+    legend: Legend
+
+
+def maps_at_a_glance(results: RunResults) -> list[Figure]:
+    """Draw up to nine slices of each map, the same slices for all, for the first screen."""
+    view = AxialView.of(results.mask, results.affine)
+    levels = view.spread(9)
+    n_columns = min(3, math.ceil(len(levels) ** 0.5))
+    return [
+        _draw(each, view, levels, name=f'glance{each.name}', n_columns=n_columns, width=PANEL)
+        for each in _maps(results, view)
+    ]
+
+
+def maps_in_full(results: RunResults) -> list[Figure]:
+    """Draw up to 48 slices of each map, as wide as the page."""
+    view = AxialView.of(results.mask, results.affine)
+    levels = view.spread(48)
+    n_columns = min(8, len(levels))
+    return [
+        _draw(each, view, levels, name=f'full{each.name}', n_columns=n_columns, width=PAGE)
+        for each in _maps(results, view)
+    ]
+
+
+def mask_over_reference(results: RunResults) -> Figure:
+    """Draw the outline of the brain mask over the image all volumes were aligned to."""
+    view = AxialView.of(np.ones_like(results.mask), results.affine)
+    finite = results.reference[np.isfinite(results.reference)]
+    low, high = np.percentile(finite, (1, 99.5)) if finite.size else (0.0, 1.0)
+
+    def outlined(level: int, width: int) -> FloatArray:
+        plane = view.plane(results.reference, level, width)
+        mask = view.plane(results.mask, level, width)
+        picture = paint_grey(plane, float(low), float(high))
+        picture[mask & ~ndimage.binary_erosion(mask, iterations=2)] = to_rgb(OUTLINE)
+        return picture
+
+    volume = results.mask.sum() * abs(np.linalg.det(results.affine[:3, :3])) / 1e6
+    drawn = _Map(
+        'mask',
+        'Brain mask over the reference',
+        'The line encloses what was taken as brain, over the image all volumes were aligned to.',
+        f'The mask holds {volume:.2f} litres.',
+        outlined,
+        swatches({'outline of the brain mask': OUTLINE}),
+    )
+    levels = view.spread(24)
+    return _draw(drawn, view, levels, name='mask', n_columns=min(8, len(levels)), width=PAGE)
+
+
+def delta_m_by_delay(results: RunResults) -> Figure:
+    """Draw the mean difference image of each timing, delays from left to right, on one scale."""
+    view = AxialView.of(results.mask, results.affine)
+    timings = measurements_by_timing(results.acquisition)
+    percent = 100 if results.has_m0 else 1
+    means = [
+        percent * results.relative_delta_m[..., indices].mean(axis=-1, dtype=float)
+        for indices in timings.values()
+    ]
+    scale = _delta_m_scale(results, means)
+    levels = view.spread(4 if len(means) > 1 else 12)
+    n_columns = len(means) if len(means) > 1 else min(6, len(levels))
+    grid = Grid(len(levels) * len(means), n_columns, PAGE, view.height_over_width, widest=150)
+    pictures, labels = [], []
+    for level in levels:
+        for (pld, _), volume in zip(timings, means, strict=True):
+            plane = view.plane(volume, level, grid.picture_width)
+            mask = view.plane(results.mask, level, grid.picture_width)
+            pictures.append(paint(plane, mask, scale))
+            labels.append(f'{pld:g} s' if level == levels[0] else f'z {view.positions[level]:.0f}')
+    legend = color_bar(scale, {'below zero': BELOW_ZERO})
+    canvas = draw_sheet(
+        grid, pictures, labels, title='Mean difference by delay', draw_legend=legend
+    )
+    return Figure(
+        'deltambydelay',
+        'The difference of control and label, averaged over repetitions; one column for each '
+        f'delay, one scale for all. {CONVENTION}',
+        f'Mean difference images at {len(means)} delays in {len(levels)} slices.',
+        Mime.PNG,
+        as_png(canvas),
+        PAGE,
+        screen_height(canvas),
+    )
+
+
+def _maps(results: RunResults, view: AxialView) -> Iterator[_Map]:
+    cbf, mask = results.maps['cbf'], results.mask
+    yield _value_map(
+        'cbf',
+        CBF if results.has_m0 else RELATIVE_CBF,
+        cbf.values,
+        'Cerebral blood flow.' if results.has_m0 else 'Cerebral blood flow over its median.',
+        mask=mask,
+        view=view,
+    )
+    if 'att' in results.maps:
+        caption = 'Arterial transit time: how long labelled blood takes to arrive.'
+        yield _value_map('att', ATT, results.maps['att'].values, caption, mask=mask, view=view)
+    if 'std_cbf' in results.maps:
+        caption = 'Standard deviation of CBF in per cent of CBF: 100 % says as good as nothing.'
+        relative = relative_standard_deviation(results)
+        yield _value_map('sd', RELATIVE_SD, relative, caption, mask=mask, view=view)
+    yield _status_map(results, view)
+
+
+def _value_map(
+    name: str, scale: Scale, values: FloatArray, caption: str, *, mask: BoolArray, view: AxialView
+) -> _Map:
+    def painted(level: int, width: int) -> FloatArray:
+        plane = view.plane(values, level, width)
+        return paint(plane, view.plane(mask, level, width), scale)
+
+    inside = values[mask & np.isfinite(values)]
+    summary = (
+        f'In the brain the median is {np.median(inside):.3g}, and half of the voxels lie between '
+        f'{np.percentile(inside, 25):.3g} and {np.percentile(inside, 75):.3g}.'
+        if inside.size
+        else 'No voxel has an estimate.'
+    )
+    return _Map(name, scale.label, caption, summary, painted, color_bar(scale))
+
+
+def _status_map(results: RunResults, view: AxialView) -> _Map:
+    def painted(level: int, width: int) -> FloatArray:
+        plane = view.plane(results.status, level, width)
+        return paint_status(plane, view.plane(results.mask, level, width))
+
+    labels, n_voxels = results.status[results.mask], max(1, int(results.mask.sum()))
+    shares = {status: float((labels == status).sum()) / n_voxels for status in STATUS_COLORS}
+    words = {
+        f'{STATUS_WORDS[status]} {_percent(share)}': STATUS_COLORS[status]
+        for status, share in shares.items()
+        if share > 0 or status is FitStatus.CONVERGED
+    }
+    return _Map(
+        'status',
+        'Fit status',
+        'What became of the fit in each voxel.',
+        f'In the brain: {", ".join(words)}.',
+        painted,
+        swatches(words),
+    )
+
+
+def _draw(
+    drawn: _Map,
+    view: AxialView,
+    levels: Sequence[int],
+    *,
+    name: str,
+    n_columns: int,
+    width: int,
+) -> Figure:
+    grid = Grid(len(levels), n_columns, width, view.height_over_width)
+    pictures = [drawn.paint(level, grid.picture_width) for level in levels]
+    labels = [f'z {view.positions[level]:.0f}' for level in levels]
+    canvas = draw_sheet(grid, pictures, labels, title=drawn.title, draw_legend=drawn.legend)
+    return Figure(
+        name,
+        f'{drawn.caption} {CONVENTION}',
+        f'{drawn.caption} {len(levels)} slices. {drawn.summary}',
+        Mime.PNG,
+        as_png(canvas),
+        width,
+        screen_height(canvas),
+    )
+
+
+def _delta_m_scale(results: RunResults, means: Sequence[FloatArray]) -> Scale:
+    inside = np.concatenate([mean[results.mask & np.isfinite(mean)] for mean in means])
+    high = float(np.percentile(inside, 99)) if inside.size else 0.0
+    label = 'delta M [% of M0]' if results.has_m0 else 'delta M over its mean [1]'
+    return Scale(label, 0, float(f'{high:.1g}') if high > 0 else 1.0, 'gray', BELOW_ZERO)
+
+
+def _percent(share: float) -> str:
+    return '< 1 %' if 0 < share < 0.01 else f'{100 * share:.0f} %'

@@ -1,0 +1,238 @@
+"""Measure how good one run is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from aslprep_nn.acquisition import Acquisition
+from aslprep_nn.maps import FitStatus, FloatArray
+from aslprep_nn.report.expectations import EXPECTATIONS, expectation
+from aslprep_nn.report.quality_number import Mark, QualityNumber
+from aslprep_nn.report.regions import (
+    BoolArray,
+    IndexArray,
+    gm_like,
+    mean_delta_m,
+    measurements_by_timing,
+)
+from aslprep_nn.report.results import RunResults
+
+__all__ = [
+    'Mark',
+    'QualityNumber',
+    'describe_protocol',
+    'measure_quality',
+    'quality_columns',
+    'quality_table',
+    'relative_standard_deviation',
+]
+
+#: What the grey-matter-like CBF is expected to be where 1 is the median of the brain.
+RELATIVE_CBF = replace(
+    expectation('gm_like_cbf'),
+    unit='1',
+    usual_low=1,
+    usual_high=3,
+    limit_low=-math.inf,
+    limit_high=math.inf,
+)
+
+
+def measure_quality(results: RunResults) -> tuple[QualityNumber, ...]:
+    """Measure every number of quality; NaN where this run cannot tell.
+
+    Returns
+    -------
+    One number per entry of ``EXPECTATIONS``, in that order.
+    """
+    bright = gm_like(results)
+    measured = {
+        **_perfusion(results, bright),
+        **_shares(results),
+        **_repeatability(results, bright),
+        **_motion(results),
+        'mask_volume': _mask_volume(results),
+        'n_pairs': float(results.acquisition.n_measurements),
+    }
+    return tuple(
+        _expectation(number, has_m0=results.has_m0, value=measured[number.name])
+        for number in EXPECTATIONS
+    )
+
+
+def quality_table(numbers: Iterable[QualityNumber], protocol: str = '') -> pd.DataFrame:
+    """Lay the numbers out as one row, as ``_desc-qualitycontrol_cbf.tsv`` holds them.
+
+    Parameters
+    ----------
+    numbers
+        Of `measure_quality`.
+    protocol
+        Of `describe_protocol`: what the group page compares within.
+    """
+    values: dict[str, object] = {number.name: number.value for number in numbers}
+    return pd.DataFrame([{'protocol': protocol, **values}])
+
+
+def quality_columns() -> dict[str, dict[str, str]]:
+    """Describe the columns of `quality_table`, as BIDS wants it beside a table."""
+    columns = {
+        number.name: {
+            'LongName': number.label,
+            'Description': number.meaning,
+            'Units': number.unit,
+        }
+        for number in EXPECTATIONS
+    }
+    return {'protocol': {'Description': 'Label type and timings of the run.'}, **columns}
+
+
+def describe_protocol(acquisition: Acquisition) -> str:
+    """Name a protocol in a few words, the same for runs that can be compared."""
+    timings = measurements_by_timing(acquisition)
+    delays = sorted({pld for pld, _ in timings})
+    if len(delays) == 1:
+        return f'{acquisition.labeling} delay {delays[0]:g} s'
+    return f'{acquisition.labeling} {len(delays)} delays {delays[0]:g}–{delays[-1]:g} s'
+
+
+def _expectation(number: QualityNumber, *, has_m0: bool, value: float) -> QualityNumber:
+    if has_m0:
+        return replace(number, value=value)
+    if number.name == 'gm_like_cbf':
+        return replace(RELATIVE_CBF, value=value)
+    if number.name == 'mean_delta_m':
+        return replace(number, value=math.nan, unit='1')
+    return replace(number, value=value)
+
+
+def _perfusion(results: RunResults, bright: BoolArray) -> dict[str, float]:
+    cbf = results.maps['cbf'].values
+    att = results.maps['att'].values if 'att' in results.maps else np.full(cbf.shape, np.nan)
+    in_mask = cbf[results.mask]
+    mean = _finite_mean(in_mask)
+    relative_sd = relative_standard_deviation(results)
+    return {
+        'gm_like_cbf': _finite_median(cbf[bright]),
+        'att_median': _finite_median(att[bright & _identifiable(results)]),
+        'relative_sd_median': _finite_median(relative_sd[bright]),
+        'spatial_cov': 100 * _ratio(float(np.nanstd(in_mask)), mean) if mean > 0 else math.nan,
+        'asymmetry': _asymmetry(results),
+        'mean_delta_m': 100 * _finite_mean(mean_delta_m(results)[results.mask]),
+    }
+
+
+def relative_standard_deviation(results: RunResults) -> FloatArray:
+    """Divide the standard deviation of CBF by CBF, ``(x, y, z)`` [%]; NaN where CBF is not > 0."""
+    cbf = results.maps['cbf'].values
+    if 'std_cbf' not in results.maps:
+        return np.full(cbf.shape, np.nan)
+    positive = np.where(cbf > 0, cbf, np.nan)
+    return np.asarray(100 * results.maps['std_cbf'].values / positive)
+
+
+def _shares(results: RunResults) -> dict[str, float]:
+    cbf = results.maps['cbf'].values[results.mask]
+    estimated = np.isfinite(cbf)
+    n_estimated = int(estimated.sum())
+    identifiable = _ratio(int(_identifiable(results).sum()), cbf.size)
+    return {
+        'fraction_estimated': _ratio(n_estimated, cbf.size),
+        'fraction_identifiable': identifiable if 'att' in results.maps else math.nan,
+        'fraction_negative_cbf': _ratio(int((cbf[estimated] < 0).sum()), n_estimated),
+    }
+
+
+def _identifiable(results: RunResults) -> BoolArray:
+    usable = np.isin(results.status, (FitStatus.CONVERGED, FitStatus.ON_KINK))
+    return np.asarray(results.mask & usable)
+
+
+def _repeatability(results: RunResults, bright: BoolArray) -> dict[str, float]:
+    complete = np.isfinite(results.relative_delta_m).all(axis=-1)
+    brain = results.relative_delta_m[results.mask & complete]
+    if not len(brain):
+        return {'tsnr_delta_m': math.nan, 'perfusion_z': math.nan}
+    groups = list(measurements_by_timing(results.acquisition).values())
+    brain_mean, brain_sd = _mean_and_scatter(brain.mean(axis=0, keepdims=True), groups)
+    mean, scatter = _mean_and_scatter(results.relative_delta_m[bright & complete], groups)
+    standard_error = float(brain_sd[0]) / results.acquisition.n_measurements**0.5
+    return {
+        'tsnr_delta_m': _finite_median(mean / np.where(scatter > 0, scatter, np.nan)),
+        'perfusion_z': _ratio(float(brain_mean[0]), standard_error),
+    }
+
+
+def _mean_and_scatter(
+    signal: FloatArray, groups: list[IndexArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Average over measurements, and pool the scatter of repetitions around their own timing.
+
+    Parameters
+    ----------
+    signal
+        ``(voxel, measurement)``.
+    groups
+        Indices of the repetitions of each timing.
+
+    Returns
+    -------
+    Mean and standard deviation of one measurement, ``(voxel,)``; the latter NaN where nothing
+    was repeated.
+    """
+    repeated = [group for group in groups if len(group) > 1]
+    mean = signal.mean(axis=1, dtype=float)
+    if not repeated:
+        return mean, np.full(len(signal), np.nan)
+    squares = sum(signal[:, group].var(axis=1, dtype=float) * len(group) for group in repeated)
+    freedom = sum(len(group) - 1 for group in repeated)
+    return mean, np.sqrt(np.asarray(squares) / freedom)
+
+
+def _motion(results: RunResults) -> dict[str, float]:
+    if results.confounds is None:
+        return {'fd_mean': math.nan, 'fd_max': math.nan}
+    displacement = results.confounds['framewise_displacement'].to_numpy(float)
+    moved = displacement[np.isfinite(displacement)]
+    if moved.size == 0:
+        return {'fd_mean': math.nan, 'fd_max': math.nan}
+    return {'fd_mean': float(moved.mean()), 'fd_max': float(moved.max())}
+
+
+def _mask_volume(results: RunResults) -> float:
+    """Count the mask's voxels [L]; a litre is 10⁶ mm³."""
+    return float(abs(np.linalg.det(results.affine[:3, :3])) * results.mask.sum() / 1e6)
+
+
+def _asymmetry(results: RunResults) -> float:
+    """Compare the halves on both sides of the mask's median in world x [%]."""
+    usable = results.mask & np.isfinite(results.maps['cbf'].values)
+    if not usable.any():
+        return math.nan
+    indices = np.argwhere(usable)
+    world_x = indices @ results.affine[0, :3] + results.affine[0, 3]
+    cbf = results.maps['cbf'].values[usable]
+    middle = np.median(world_x)
+    right, left = cbf[world_x > middle], cbf[world_x < middle]
+    if right.size == 0 or left.size == 0:
+        return math.nan
+    return 200 * _ratio(float(right.mean() - left.mean()), abs(float(right.mean() + left.mean())))
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else math.nan
+
+
+def _finite_median(values: FloatArray) -> float:
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if finite.size else math.nan
+
+
+def _finite_mean(values: FloatArray) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else math.nan

@@ -1,0 +1,88 @@
+"""What the pipeline wrote down about each run: done, failed or refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from aslprep_nn.errors import Problem
+
+
+class RunState(StrEnum):
+    """How a run ended; the worst first, as pages list them."""
+
+    FAILED = 'failed'
+    REFUSED = 'refused'
+    MISSING = 'missing'
+    DONE = 'done'
+
+    @property
+    def rank(self) -> int:
+        """Place in that order."""
+        return list(RunState).index(self)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One file of ``logs/runs``.
+
+    Parameters
+    ----------
+    run, subject
+        The run as in its file names, and its subject without ``sub-``.
+    state
+        How it ended.
+    problems
+        What the dataset has to mend.
+    error
+        One line on a failure that is none of these problems.
+    crash_file
+        Where its details lie; '' where there is none.
+    seconds
+        How long it took.
+    version
+        Of the app.
+    """
+
+    run: str
+    subject: str
+    state: RunState
+    problems: tuple[Problem, ...] = ()
+    error: str = ''
+    crash_file: str = ''
+    seconds: float = 0.0
+    version: str = ''
+
+    @classmethod
+    def read(cls, path: Path) -> RunRecord:
+        """Read one record."""
+        facts = json.loads(path.read_text(encoding='utf-8'))
+        return cls(
+            run=facts['run'],
+            subject=facts['subject'],
+            state=RunState(facts['state']),
+            problems=tuple(_problem(each) for each in facts.get('problems', ())),
+            error=facts.get('error', ''),
+            crash_file=facts.get('crash_file', ''),
+            seconds=float(facts.get('seconds') or 0),
+            version=facts.get('version', ''),
+        )
+
+    @property
+    def reason(self) -> str:
+        """Everything that went wrong, on one line."""
+        return ' '.join([*(str(problem) for problem in self.problems), self.error]).strip()
+
+
+def read_records(output_dir: Path) -> list[RunRecord]:
+    """Read all records of an output folder, ordered by run."""
+    records = [RunRecord.read(path) for path in (output_dir / 'logs' / 'runs').glob('*.json')]
+    return sorted(records, key=lambda record: record.run)
+
+
+def _problem(facts: Mapping[str, str]) -> Problem:
+    names = ('file', 'field', 'found', 'expected', 'remedy')
+    return Problem(*(str(facts.get(name, '')) for name in names))

@@ -1,0 +1,68 @@
+"""Which voxels and which measurements the report takes together."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aslprep_nn.acquisition import Acquisition
+from aslprep_nn.maps import FloatArray
+from aslprep_nn.report.results import RunResults
+
+BoolArray = NDArray[np.bool_]
+IndexArray = NDArray[np.intp]
+Timing = tuple[float, float]
+
+
+def measurements_by_timing(acquisition: Acquisition) -> dict[Timing, IndexArray]:
+    """Group the measurements that repeat each other, in the order of their delay.
+
+    Returns
+    -------
+    (PLD, labelling duration) [s] to the indices of its repetitions.
+    """
+    timings = list(zip(acquisition.pld, acquisition.labeling_duration, strict=True))
+    return {
+        timing: np.array([i for i, other in enumerate(timings) if other == timing])
+        for timing in sorted(set(timings))
+    }
+
+
+def mean_delta_m(results: RunResults) -> FloatArray:
+    """Average delta M over all measurements, ``(x, y, z)``; NaN entries do not count."""
+    values = results.relative_delta_m
+    present = np.isfinite(values)
+    total = np.where(present, values, 0).sum(axis=-1, dtype=float)
+    return np.asarray(total / np.maximum(present.sum(axis=-1), 1))
+
+
+def brightest(results: RunResults, fraction: float) -> BoolArray:
+    """Choose the given fraction of the mask's voxels with the largest mean delta M."""
+    return _beyond_quantile(results, 1 - fraction, above=True)
+
+
+def darkest(results: RunResults, fraction: float) -> BoolArray:
+    """Choose the given fraction of the mask's voxels with the smallest mean delta M."""
+    return _beyond_quantile(results, fraction, above=False)
+
+
+def gm_like(results: RunResults) -> BoolArray:
+    """Choose voxels that are mostly grey matter, without an anatomical image.
+
+    Grey matter takes up about half of a brain mask and perfuses two to three times as fast as
+    white matter, so the brightest third of the mean difference image lies within it. Choosing
+    by brightness favours bright noise: the average over all measurements keeps that small.
+
+    Returns
+    -------
+    ``(x, y, z)``.
+    """
+    return brightest(results, 1 / 3)
+
+
+def _beyond_quantile(results: RunResults, quantile: float, *, above: bool) -> BoolArray:
+    if not results.mask.any():
+        return np.zeros_like(results.mask)
+    signal = mean_delta_m(results)
+    threshold = np.quantile(signal[results.mask], quantile)
+    return results.mask & (signal >= threshold if above else signal <= threshold)

@@ -1,0 +1,144 @@
+"""The report of one run as files: its figures, and everything a page says about it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from aslprep_nn.report.curves import cbf_histogram, motion, repetitions
+from aslprep_nn.report.figures import Figure
+from aslprep_nn.report.kinetics import kinetic_curves
+from aslprep_nn.report.methods import describe_methods
+from aslprep_nn.report.mosaics import (
+    delta_m_by_delay,
+    maps_at_a_glance,
+    maps_in_full,
+    mask_over_reference,
+)
+from aslprep_nn.report.quality import describe_protocol, measure_quality
+from aslprep_nn.report.quality_number import QualityNumber
+from aslprep_nn.report.results import RunResults
+from aslprep_nn.report.verdict import judge
+from aslprep_nn.report.writing import write_atomically
+
+#: The numbers of the first screen; a run shows the first five it can tell.
+KEY_NUMBERS = (
+    'gm_like_cbf',
+    'att_median',
+    'fd_mean',
+    'fraction_identifiable',
+    'relative_sd_median',
+    'tsnr_delta_m',
+    'fraction_estimated',
+    'spatial_cov',
+)
+N_KEY_NUMBERS = 5
+
+
+def write_run_report(results: RunResults, figures_dir: Path, prefix: str) -> Path:
+    """Write the figures of a run and the facts its page is made from.
+
+    Parameters
+    ----------
+    results
+        The finished run.
+    figures_dir
+        Where the files go; made if absent.
+    prefix
+        What their names start with: ``sub-01_ses-a_run-1``.
+
+    Returns
+    -------
+    ``<prefix>_desc-report_asl.json``, which names the figure files and appears last.
+    """
+    shown = []
+    for section, figure in _figures(results):
+        file_name = f'{prefix}_desc-{figure.name}_asl.{figure.mime.extension}'
+        write_atomically(figures_dir / file_name, figure.data)
+        shown.append(_about_figure(section, figure, file_name))
+    path = figures_dir / f'{prefix}_desc-report_asl.json'
+    report = {**_facts(results), 'figures': shown}
+    text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, text.encode())
+    return path
+
+
+def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
+    """Yield each figure with the section of the page it belongs to."""
+    for figure in maps_at_a_glance(results):
+        yield 'glance', figure
+    for figure in maps_in_full(results):
+        yield 'maps', figure
+    yield 'maps', cbf_histogram(results)
+    yield 'data', delta_m_by_delay(results)
+    yield 'data', repetitions(results)
+    for section, maybe in (('data', kinetic_curves(results)), ('motion', motion(results))):
+        if maybe is not None:
+            yield section, maybe
+    yield 'mask', mask_over_reference(results)
+
+
+def _facts(results: RunResults) -> dict[str, Any]:
+    numbers = measure_quality(results)
+    verdict = judge(numbers, has_m0=results.has_m0)
+    methods = describe_methods(results)
+    known = {number.name for number in numbers if not math.isnan(number.value)}
+    key_numbers = [name for name in KEY_NUMBERS if name in known][:N_KEY_NUMBERS]
+    return {
+        'run': results.name,
+        'protocol': describe_protocol(results.acquisition),
+        'verdict': {
+            'word': verdict.usability,
+            'level': verdict.usability.name.lower(),
+            'sentence': verdict.sentence,
+            'reasons': verdict.reasons,
+        },
+        'key_numbers': key_numbers,
+        'quality': [_about_number(number) for number in numbers],
+        'plan': [{'name': r.name, 'value': r.value, 'source': r.source} for r in results.plan],
+        'notes': results.notes,
+        'methods': {
+            'paragraphs': methods.paragraphs,
+            'references': [{'text': work.text, 'doi': work.doi} for work in methods.references],
+            'markdown': methods.markdown,
+        },
+        'provenance': dict(results.provenance),
+    }
+
+
+def _about_number(number: QualityNumber) -> dict[str, Any]:
+    return {
+        'name': number.name,
+        'label': number.label,
+        'value': _json_number(number.value),
+        'unit': number.unit,
+        'text': number.text,
+        'digits': number.digits(number.value),
+        'suffix': number.suffix,
+        'usual': number.usual_text,
+        'usual_low': _json_number(number.usual_low),
+        'usual_high': _json_number(number.usual_high),
+        'mark': number.mark,
+        'meaning': number.meaning,
+        'concern': number.concern,
+    }
+
+
+def _about_figure(section: str, figure: Figure, file_name: str) -> dict[str, Any]:
+    return {
+        'section': section,
+        'name': figure.name,
+        'file': file_name,
+        'caption': figure.caption,
+        'alt': figure.alt,
+        'mime': figure.mime,
+        'width': figure.width,
+        'height': figure.height,
+    }
+
+
+def _json_number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
