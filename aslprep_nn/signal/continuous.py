@@ -32,11 +32,6 @@ class ResidueCurvature(NamedTuple):
     total_d_rate_rate: Tensor
 
 
-def _arrived(edge: Tensor, regime: Tensor) -> Tensor:
-    """Give 1 where spins of this age at ATT = 0 have arrived in the regime, else 0."""
-    return (edge > regime).to(edge.dtype)
-
-
 @dataclass(frozen=True)
 class ContinuousKinetics(Kinetics):
     """(P)CASL: a bolus of constant strength that lasts one labelling duration.
@@ -65,7 +60,7 @@ class ContinuousKinetics(Kinetics):
         blood_rate = 1 / protocol.t1_blood
         first, last = self._ends(att, rate, protocol, att)
         bent_first, bent_last = (
-            self._residue_curvature(edge - att, rate, _arrived(edge, att))
+            self._residue_curvature(edge - att, rate, edge - att)
             for edge in (protocol.pld + protocol.labeling_duration, protocol.pld)
         )
         change = first.remaining - last.remaining
@@ -93,16 +88,20 @@ class ContinuousKinetics(Kinetics):
         self, att: Tensor, rate: Tensor, protocol: Protocol, regime: Tensor
     ) -> tuple[Residue, Residue]:
         edges = protocol.pld + protocol.labeling_duration, protocol.pld
-        first, last = (self._residue(edge - att, rate, _arrived(edge, regime)) for edge in edges)
+        first, last = (self._residue(edge - att, rate, edge - regime) for edge in edges)
         return first, last
 
-    def _residue(self, age: Tensor, rate: Tensor, arrived: Tensor) -> Residue:
+    def _residue(self, age: Tensor, rate: Tensor, nominal_age: Tensor) -> Residue:
+        """Compute the residue at an age; the nominal one decides what has happened by then."""
+        arrived = (nominal_age > 0).to(age.dtype)
         remaining = arrived * torch.exp(-rate * age)
         total = (arrived - remaining) / rate
         return Residue(total, remaining, (age * remaining - total) / rate)
 
-    def _residue_curvature(self, age: Tensor, rate: Tensor, arrived: Tensor) -> ResidueCurvature:
-        total, remaining, total_d_rate = ContinuousKinetics._residue(self, age, rate, arrived)
+    def _residue_curvature(
+        self, age: Tensor, rate: Tensor, nominal_age: Tensor
+    ) -> ResidueCurvature:
+        _, remaining, total_d_rate = ContinuousKinetics._residue(self, age, rate, nominal_age)
         return ResidueCurvature(
             remaining_d_age=-rate * remaining,
             remaining_d_rate=-age * remaining,
@@ -133,42 +132,37 @@ class OutflowKinetics(ContinuousKinetics):
         kinks = super().kinks(protocol)
         return torch.cat([kinks, kinks - self.residence_time], -1)
 
-    def _residue(self, age: Tensor, rate: Tensor, arrived: Tensor) -> Residue:
-        stayed, leaving = self._phases(age, rate, arrived)
-        before = super()._residue(stayed, rate, arrived)
-        after = super()._residue(age - self.residence_time, rate + self.outflow_rate, leaving)
-        survival = torch.exp(-rate * self.residence_time)
+    def _residue(self, age: Tensor, rate: Tensor, nominal_age: Tensor) -> Residue:
+        stay = self.residence_time
+        leaving = nominal_age > stay
+        stayed = torch.where(leaving, stay, age)
+        before = super()._residue(stayed, rate, nominal_age)
+        after = super()._residue(age - stay, rate + self.outflow_rate, nominal_age - stay)
+        survival = torch.exp(-rate * stay)
         return Residue(
             total=before.total + survival * after.total,
-            remaining=torch.where(leaving > 0, survival * after.remaining, before.remaining),
-            total_d_rate=before.total_d_rate
-            + survival * (after.total_d_rate - self.residence_time * after.total),
+            remaining=torch.where(leaving, survival * after.remaining, before.remaining),
+            total_d_rate=before.total_d_rate + survival * (after.total_d_rate - stay * after.total),
         )
 
-    def _residue_curvature(self, age: Tensor, rate: Tensor, arrived: Tensor) -> ResidueCurvature:
+    def _residue_curvature(
+        self, age: Tensor, rate: Tensor, nominal_age: Tensor
+    ) -> ResidueCurvature:
         stay = self.residence_time
-        stayed, leaving = self._phases(age, rate, arrived)
-        before = super()._residue_curvature(stayed, rate, arrived)
-        rate_after = rate + self.outflow_rate
-        after = super()._residue(age - stay, rate_after, leaving)
-        bent = super()._residue_curvature(age - stay, rate_after, leaving)
+        leaving = nominal_age > stay
+        stayed = torch.where(leaving, stay, age)
+        before = super()._residue_curvature(stayed, rate, nominal_age)
+        later = age - stay, rate + self.outflow_rate, nominal_age - stay
+        after = super()._residue(*later)
+        bent = super()._residue_curvature(*later)
         survival = torch.exp(-rate * stay)
-        left = leaving > 0
+        remaining_d_rate = survival * (bent.remaining_d_rate - stay * after.remaining)
+        total_d_rate_rate = bent.total_d_rate_rate - 2 * stay * after.total_d_rate
         return ResidueCurvature(
             remaining_d_age=torch.where(
-                left, survival * bent.remaining_d_age, before.remaining_d_age
+                leaving, survival * bent.remaining_d_age, before.remaining_d_age
             ),
-            remaining_d_rate=torch.where(
-                left,
-                survival * (bent.remaining_d_rate - stay * after.remaining),
-                before.remaining_d_rate,
-            ),
+            remaining_d_rate=torch.where(leaving, remaining_d_rate, before.remaining_d_rate),
             total_d_rate_rate=before.total_d_rate_rate
-            + survival
-            * (bent.total_d_rate_rate - 2 * stay * after.total_d_rate + stay**2 * after.total),
+            + survival * (total_d_rate_rate + stay**2 * after.total),
         )
-
-    def _phases(self, age: Tensor, rate: Tensor, arrived: Tensor) -> tuple[Tensor, Tensor]:
-        """Split an age into the time spent before label leaves and whether it leaves yet."""
-        leaving = arrived * (age > self.residence_time)
-        return age.clamp(max=self.residence_time).expand_as(leaving), leaving

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -88,21 +90,23 @@ class Protocol:
         Per-voxel tensors ``(voxel, measurement)`` become ``(measurement, voxel)`` and shared
         ones ``(measurement, 1)``, so that they meet parameters of shape ``(voxel,)``.
         """
-        moved = {
-            field.name: _first(value)
-            for field in fields(self)
-            if isinstance(value := getattr(self, field.name), Tensor)
-        }
-        return replace(self, **moved)
+        return self._map(_first)
+
+    def at(self, voxels: Tensor | slice) -> Protocol:
+        """Keep some voxels of a protocol with its measurements first."""
+        return self._map(lambda value: _select(value, voxels))
 
     def to(self, dtype: torch.dtype, device: torch.device | str | None = None) -> Protocol:
         """Convert every tensor."""
-        moved = {
-            field.name: value.to(dtype=dtype, device=device)
+        return self._map(lambda value: value.to(dtype=dtype, device=device))
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Protocol:
+        changed: dict[str, Any] = {
+            field.name: change(value)
             for field in fields(self)
             if isinstance(value := getattr(self, field.name), Tensor)
         }
-        return replace(self, **moved)
+        return replace(self, **changed)
 
 
 def _first(value: Tensor) -> Tensor:
@@ -111,3 +115,7 @@ def _first(value: Tensor) -> Tensor:
     if value.ndim == 1:
         return value.unsqueeze(-1)
     return value.movedim(-1, 0)
+
+
+def _select(value: Tensor, voxels: Tensor | slice) -> Tensor:
+    return value if value.ndim == 0 or value.shape[-1] == 1 else value[..., voxels]

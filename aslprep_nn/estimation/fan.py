@@ -1,0 +1,314 @@
+"""The feasible signals as a fan of cones: which arrival interval explains a voxel best.
+
+At a fixed decay rate the signal between two neighbouring kinks of the model is a non-negative
+combination of the signals at the two kinks: as CBF and ATT vary, the feasible signals sweep
+out a two-dimensional cone per interval. Projecting the data onto every cone takes one matrix
+product, has no start value and finds the global optimum. Where a model bends away from the
+plane of its two edges (dispersion, outflow, two ways of labelling at once) the interval is
+halved until it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from aslprep_nn.estimation.repetitions import Summary
+from aslprep_nn.signal.model import SignalModel
+
+#: Kinks closer than this are one in float32 [s].
+CLOSEST_KINKS = 1e-3
+#: How far a signal may leave the plane of its cone's edges, relative to its length.
+PLANE_TOLERANCE = 3e-4
+#: Halvings after which a cone is narrow enough for any smooth model.
+MOST_HALVINGS = 6
+#: Squared sine below which two edges of a cone are one.
+SAME_DIRECTION = 1e-14
+#: Change of the signal's direction per second of ATT below which ATT has no effect [1/s].
+FLAT = 1e-6
+
+
+class Axes(NamedTuple):
+    """The shape of every cone in its own orthonormal axes, ``(cone, voxel)`` or ``(cone, 1)``.
+
+    The earlier edge of a unit-CBF cone lies at ``(length, 0)``, the later one at ``(tilt *
+    reach, reach)``; a cone without width has an infinite ``reach``.
+    """
+
+    length: Tensor
+    tilt: Tensor
+    reach: Tensor
+
+
+class Projection(NamedTuple):
+    """The data in the plane of every cone, ``(cone, voxel)``.
+
+    ``along`` the earlier edge, ``across`` it (towards the later edge), and the part of the
+    data's sum of squares that the nearest point of the cone explains.
+    """
+
+    along: Tensor
+    across: Tensor
+    energy: Tensor
+    axes: Axes
+
+
+class Start(NamedTuple):
+    """The best point of one cone per voxel, ``(voxel,)``: CBF, ATT and the cone's interval."""
+
+    cbf: Tensor
+    att: Tensor
+    interval: Tensor
+
+
+@dataclass(frozen=True)
+class Fan:
+    """The cones of one protocol at one decay rate.
+
+    Parameters
+    ----------
+    edges
+        The kinks that bound the intervals, and the ends of the range, ``(edge,)`` [s].
+    flat
+        Whether ATT leaves the direction of the signal unchanged, ``(interval,)``.
+    open_ends
+        Whether the range ends where an earlier, or a later, ATT would look the same.
+    signals
+        Unit-CBF signal at the earlier edge of each cone, ``(cone, timing)``.
+    projector
+        The two axes of every cone, first all ``along``, then all ``across``, times the
+        measurements' weights, ``(2 * cone, timing)``.
+    axes
+        The shape of every cone under these weights.
+    constants
+        What turns a projection into CBF and ATT, ``(4, cone)``; see `_constants`.
+    interval
+        The interval each cone lies in, ``(cone,)``.
+    """
+
+    edges: Tensor
+    flat: Tensor
+    open_ends: tuple[bool, bool]
+    signals: Tensor
+    projector: Tensor
+    axes: Axes
+    constants: Tensor
+    interval: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        model: SignalModel,
+        weight: Tensor,
+        *,
+        expected_cbf: float,
+        att_range: tuple[float, float],
+        dtype: torch.dtype,
+    ) -> Fan:
+        """Build the fan of a model in float64 and hand it over in ``dtype``.
+
+        Parameters
+        ----------
+        model
+            In float64, the same for all voxels.
+        weight
+            Of each timing, ``(timing,)``.
+        expected_cbf
+            The CBF whose venous clearance sets the decay rate [mL/100 g/min].
+        att_range
+            Smallest and largest ATT [s].
+        dtype
+            Of the arithmetic on voxels.
+        """
+
+        def signal(att: Tensor) -> Tensor:
+            cbf = torch.full_like(att, expected_cbf)
+            return model.linearize(cbf, att).delta_m.mT / expected_cbf
+
+        edges = _edges(model.kinks(), att_range)
+        flat = _is_flat(signal(edges), edges)
+        edges, flat, open_ends = _trim(edges, flat)
+        nodes = _halve_until_plane(signal, edges)
+        root_weight = weight.to(edges).sqrt()
+        middle = signal((nodes + torch.cat([nodes[1:], nodes[-1:]])) / 2)
+        along, across, axes = _orthonormalize(signal(nodes) * root_weight)
+        interval = (torch.searchsorted(edges, nodes, right=True) - 1).clamp(max=len(flat) - 1)
+        return cls(
+            edges=edges.to(dtype),
+            flat=flat,
+            open_ends=open_ends,
+            signals=signal(nodes).to(dtype),
+            projector=(torch.cat([along, across]) * root_weight).to(dtype),
+            axes=Axes(*(part.unsqueeze(-1).to(dtype) for part in axes)),
+            constants=_constants(nodes, signal(nodes), middle).to(dtype),
+            interval=interval,
+        )
+
+    def project(self, data: Summary) -> Projection:
+        """Project the data onto every cone."""
+        if data.weight.shape[-1] == 1:
+            along, across = (self.projector @ data.mean).chunk(2)
+            axes = self.axes
+        else:
+            along, across, axes = self._project_weighted(data)
+        inside = ((across > 0) & (along > axes.tilt * across)).to(along)
+        energy = along.clamp(min=0).square() + inside * (
+            across.square() + along.clamp(max=0).square()
+        )
+        return Projection(along, across, energy, axes)
+
+    def _project_weighted(self, data: Summary) -> tuple[Tensor, Tensor, Axes]:
+        """Project where weights differ between voxels: every voxel has its own axes."""
+        early = self.signals.double()
+        late = torch.cat([early[1:], torch.zeros_like(early[:1])])
+        weight = data.weight.double()
+        weighted = weight * data.mean
+        length = (early.square() @ weight).sqrt()
+        safe = torch.where(length > 0, length, 1)
+        along = early @ weighted / safe
+        on_along = (early * late) @ weight / safe
+        square = late.square() @ weight
+        reach = (square - on_along.square()).clamp(min=0)
+        reach = torch.where(reach > SAME_DIRECTION * square, reach.sqrt(), torch.inf)
+        across = (late @ weighted - on_along * along) / reach
+        axes = Axes(length, on_along / reach, reach)
+        dtype = data.mean.dtype
+        return along.to(dtype), across.to(dtype), Axes(*(part.to(dtype) for part in axes))
+
+    def start(self, projection: Projection, cone: Tensor) -> Start:
+        """Read CBF and ATT off the nearest point of one cone per voxel."""
+        along, across = _pick(projection.along, cone), _pick(projection.across, cone)
+        length, tilt, reach = (_pick(part, cone) for part in projection.axes)
+        earliest, width, bend, lift = self.constants[:, cone]
+        across = across * ((across > 0) & (along > tilt * across))
+        early = (along - tilt * across).clamp(min=0) / torch.where(length > 0, length, 1)
+        late = across / reach
+        amplitude = early + late
+        share = late / (late + bend * early).clamp(min=torch.finfo(late.dtype).tiny)
+        return Start(
+            cbf=amplitude * (1 + lift * share * (1 - share)),
+            att=earliest + width * share,
+            interval=self.interval[cone],
+        )
+
+    def bounds(self, interval: Tensor) -> tuple[Tensor, Tensor]:
+        """Look up the edges of intervals [s]."""
+        return self.edges[interval], self.edges[interval + 1]
+
+    def beside(self, interval: Tensor, att: Tensor, margin: float) -> Tensor:
+        """Find the interval beyond a kink that ATT is near, or the interval itself.
+
+        ``margin`` is the distance that counts as near, relative to the interval.
+        """
+        low, high = self.bounds(interval)
+        near = margin * (high - low)
+        step = (att >= high - near).to(interval) - (att <= low + near).to(interval)
+        return (interval + step).clamp(min=0, max=len(self.flat) - 1)
+
+    def without(self, energy: Tensor, interval: Tensor) -> Tensor:
+        """Rule out each voxel's interval."""
+        return energy.masked_fill(self.interval.unsqueeze(-1) == interval, -1)
+
+    def to(self, device: torch.device | str) -> Fan:
+        """Move every tensor."""
+        return replace(
+            self,
+            edges=self.edges.to(device),
+            flat=self.flat.to(device),
+            signals=self.signals.to(device),
+            projector=self.projector.to(device),
+            axes=Axes(*(part.to(device) for part in self.axes)),
+            constants=self.constants.to(device),
+            interval=self.interval.to(device),
+        )
+
+
+def _pick(values: Tensor, cone: Tensor) -> Tensor:
+    """Take one cone's value for each voxel."""
+    if values.shape[-1] == 1:
+        return values[cone, 0]
+    return values.gather(0, cone.unsqueeze(0)).squeeze(0)
+
+
+def _edges(kinks: Tensor, att_range: tuple[float, float]) -> Tensor:
+    first, last = att_range
+    ends = kinks.new_tensor(att_range)
+    inner = kinks[(kinks > first + CLOSEST_KINKS) & (kinks < last - CLOSEST_KINKS)]
+    if len(inner):
+        apart = torch.diff(inner, prepend=ends[:1]) > CLOSEST_KINKS
+        inner = inner[apart]
+    return torch.cat([ends[:1], inner, ends[1:]])
+
+
+def _is_flat(signals: Tensor, edges: Tensor) -> Tensor:
+    """Tell in which intervals the signals at both edges are parallel, or one is 0."""
+    early, late = signals[:-1], signals[1:]
+    on_early = (early * late).sum(-1) / early.square().sum(-1)
+    across = (late - on_early.unsqueeze(-1) * early).square().sum(-1)
+    limit = FLAT * torch.diff(edges)
+    return ~(across > limit.square() * late.square().sum(-1))
+
+
+def _trim(edges: Tensor, flat: Tensor) -> tuple[Tensor, Tensor, tuple[bool, bool]]:
+    """Leave out the flat ends of the range, where no ATT is better than another."""
+    told = torch.nonzero(~flat).flatten()
+    if not len(told):
+        return edges[:2], flat[:1], (True, True)
+    first, last = int(told[0]), int(told[-1])
+    open_ends = first > 0, last < len(flat) - 1
+    return edges[first : last + 2], flat[first : last + 1], open_ends
+
+
+def _halve_until_plane(signal: Callable[[Tensor], Tensor], edges: Tensor) -> Tensor:
+    """Add nodes until the signal halfway between two lies in their plane."""
+    nodes = edges
+    for _ in range(MOST_HALVINGS):
+        middle = (nodes[1:] + nodes[:-1]) / 2
+        basis = torch.stack([signal(nodes[:-1]), signal(nodes[1:])], dim=-1)
+        plane, _ = torch.linalg.qr(basis)
+        halfway = signal(middle).unsqueeze(-1)
+        outside = (halfway - plane @ (plane.mT @ halfway)).squeeze(-1).norm(dim=-1)
+        bent = outside > PLANE_TOLERANCE * halfway.squeeze(-1).norm(dim=-1)
+        if not bool(bent.any()):
+            break
+        nodes = torch.cat([nodes, middle[bent]]).sort().values
+    return nodes
+
+
+def _orthonormalize(signals: Tensor) -> tuple[Tensor, Tensor, Axes]:
+    """Find the axes of the cones between neighbouring signals, and their shapes in them."""
+    length = signals.norm(dim=-1)
+    along = signals / torch.where(length > 0, length, 1).unsqueeze(-1)
+    late = torch.cat([signals[1:], torch.zeros_like(signals[:1])])
+    on_along = (late * along).sum(-1)
+    rest = late - on_along.unsqueeze(-1) * along
+    reach = rest.norm(dim=-1)
+    reach = torch.where(reach**2 > SAME_DIRECTION * late.square().sum(-1), reach, torch.inf)
+    return along, rest / reach.unsqueeze(-1), Axes(length, on_along / reach, reach)
+
+
+def _constants(nodes: Tensor, signals: Tensor, middle: Tensor) -> Tensor:
+    """Work out, per cone, how a point of it becomes CBF and ATT.
+
+    A point early * (earlier edge) + late * (later edge) has an amplitude, early + late, and a
+    share, late over amplitude. Both would be CBF and the relative position of ATT if the
+    signal moved along the chord at constant speed. A Möbius map for the share and a parabola
+    for the amplitude, both exact halfway, take its curvature into account.
+
+    Returns
+    -------
+    Earlier edge [s], width [s], bend and lift of each cone, ``(4, cone)``.
+    """
+    along, across, axes = _orthonormalize(signals)
+    width = torch.diff(nodes, append=nodes[-1:])
+    on_across = (middle * across).sum(-1)
+    late = on_across / axes.reach
+    early = ((middle * along).sum(-1) - axes.tilt * on_across) / axes.length
+    curved = (late > 0) & (early > 0)
+    bend = torch.where(curved, late / early, 1)
+    lift = torch.where(curved, 4 * (1 / (late + early) - 1), 0)
+    return torch.stack([nodes, width, bend, lift])

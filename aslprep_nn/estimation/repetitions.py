@@ -1,0 +1,121 @@
+"""Repeated measurements as sufficient statistics: what a fit needs does not grow with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from aslprep_nn.acquisition import Acquisition
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The measurements of some voxels, one entry per distinct timing.
+
+    Parameters
+    ----------
+    mean
+        Weighted mean of the repetitions, 0 where all are missing, ``(timing, voxel)``.
+    weight
+        Sum of their weights, ``(timing, voxel)``, or ``(timing, 1)`` where voxels share them.
+    scatter
+        Weighted sum of squares of the repetitions about their means, ``(voxel,)``.
+    n_measurements, n_timings
+        How many measurements and distinct timings are present, ``(voxel,)`` or ``(1,)``.
+    """
+
+    mean: Tensor
+    weight: Tensor
+    scatter: Tensor
+    n_measurements: Tensor
+    n_timings: Tensor
+
+    def at(self, voxels: Tensor) -> Summary:
+        """Keep some voxels."""
+        shared = self.weight.shape[-1] == 1
+        return Summary(
+            self.mean[:, voxels],
+            self.weight if shared else self.weight[:, voxels],
+            self.scatter[voxels],
+            self.n_measurements if shared else self.n_measurements[voxels],
+            self.n_timings if shared else self.n_timings[voxels],
+        )
+
+
+@dataclass(frozen=True)
+class Repetitions:
+    """Which measurements repeat the same timing.
+
+    Parameters
+    ----------
+    acquisitions
+        The acquisitions with each timing once, in order of first appearance.
+    timing
+        Which timing each measurement has, counted through all acquisitions, ``(measurement,)``.
+    """
+
+    acquisitions: tuple[Acquisition, ...]
+    timing: Tensor
+
+    @classmethod
+    def of(cls, acquisitions: Sequence[Acquisition]) -> Repetitions:
+        """Find the repetitions in one or more acquisitions of the same voxels."""
+        distinct, timing, n_before = [], [], 0
+        for acquisition in acquisitions:
+            pairs = list(zip(acquisition.pld, acquisition.labeling_duration, strict=True))
+            index = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
+            timing += [n_before + index[pair] for pair in pairs]
+            n_before += len(index)
+            pld, duration = zip(*index, strict=True)
+            distinct.append(replace(acquisition, pld=pld, labeling_duration=duration))
+        return cls(tuple(distinct), torch.tensor(timing))
+
+    @property
+    def n_timings(self) -> int:
+        """Number of distinct timings."""
+        return sum(a.n_measurements for a in self.acquisitions)
+
+    def summarize(self, data: Tensor, weights: Tensor | None = None) -> Summary:
+        """Collapse measurements to one entry per timing; NaN measurements are missing.
+
+        Parameters
+        ----------
+        data
+            ``(voxel, measurement)``.
+        weights
+            Relative precision (inverse variance) of each measurement, ``(measurement,)`` or
+            ``(voxel, measurement)``; 1 when absent. A measurement of weight 0 is missing.
+        """
+        data = data.mT.contiguous()
+        if weights is None:
+            weights = data.new_ones(data.shape[0])
+        weights = weights.to(data)
+        weights = weights.mT.contiguous() if weights.ndim == 2 else weights.unsqueeze(-1)
+        present = torch.isfinite(data)
+        if not bool(present.all()):
+            weights = weights * present
+            data = torch.where(present, data, 0)
+        if self.n_timings == len(self.timing):
+            measured = (weights > 0).sum(0)
+            return Summary(
+                data * (weights > 0), weights, torch.zeros_like(data[0]), measured, measured
+            )
+        return self._pool(data, weights)
+
+    def shared_weight(self, weights: Tensor | None = None) -> Tensor:
+        """Sum the weights that voxels share over each timing, ``(timing,)``."""
+        if weights is None or weights.ndim == 2:
+            weights = torch.ones(len(self.timing))
+        return torch.bincount(self.timing, weights.cpu().double(), minlength=self.n_timings)
+
+    def _pool(self, data: Tensor, weights: Tensor) -> Summary:
+        timing = self.timing.to(data.device)
+        members = torch.nn.functional.one_hot(timing, self.n_timings).to(data).mT
+        weight = members @ weights
+        mean = members @ (weights * data) / torch.where(weight > 0, weight, 1)
+        scatter = (weights * (data - mean[timing]).square()).sum(0)
+        counts = (weights > 0).sum(0)
+        return Summary(mean, weight, scatter, counts, (weight > 0).sum(0))
