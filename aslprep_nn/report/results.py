@@ -11,15 +11,7 @@ from numpy.typing import NDArray
 
 from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.maps import FloatArray, ParameterMap
-
-
-@dataclass(frozen=True)
-class PlanRow:
-    """One line of the plan: a fact about the run and where it came from."""
-
-    name: str
-    value: str
-    source: str
+from aslprep_nn.run import PlanRow
 
 
 @dataclass(frozen=True)
@@ -51,6 +43,9 @@ class RunResults:
         None where motion could not be estimated (only differences were given).
     has_m0
         False where CBF is relative: 1 is the brain's median.
+    model_cbf_per_unit
+        What the CBF map is multiplied with to stand in the units of the kinetic model
+        [mL/100 g/min]; 1 where CBF is absolute.
     notes
         What the reader must know, each a sentence.
     provenance
@@ -68,5 +63,6 @@ class RunResults:
     status: NDArray[np.integer]
     confounds: pd.DataFrame | None
     has_m0: bool = True
+    model_cbf_per_unit: float = 1.0
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,114 @@
+"""Where M0 comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bids.layout import BIDSLayout
+
+from aslprep_nn.acquisition import M0Type, VolumeType
+from aslprep_nn.bids.image import check_image
+from aslprep_nn.bids.query import associated, m0scans
+from aslprep_nn.bids.sidecar import Sidecar, read_sidecar
+from aslprep_nn.errors import AslprepError
+from aslprep_nn.run import M0Plan, M0Route
+
+TR_REMEDY = (
+    'Write the repetition time of the M0 volumes; without it their incomplete recovery cannot '
+    'be corrected.'
+)
+
+
+def read_m0(
+    sidecar: Sidecar, layout: BIDSLayout, series: Path, volume_types: Sequence[VolumeType]
+) -> M0Plan | None:
+    """Decide where M0 comes from; None, with problems in the sidecar, where it cannot be told."""
+    word = sidecar.text(
+        'M0Type',
+        list(M0Type),
+        'Say whether M0 is a separate file, part of the '
+        'series, a number in the sidecar, or absent.',
+    )
+    if word is None:
+        return None
+    if word == M0Type.SEPARATE:
+        return _separate(sidecar, layout, series)
+    if word == M0Type.ESTIMATE:
+        return _estimate(sidecar)
+    if word == M0Type.INCLUDED:
+        return _of_series(sidecar, volume_types, VolumeType.M0SCAN, M0Route.INCLUDED)
+    if sidecar.flag('BackgroundSuppression') is False and VolumeType.CONTROL in volume_types:
+        return _of_series(sidecar, volume_types, VolumeType.CONTROL, M0Route.CONTROL)
+    return M0Plan(M0Route.NONE)
+
+
+def _separate(sidecar: Sidecar, layout: BIDSLayout, series: Path) -> M0Plan | None:
+    candidates = m0scans(layout, series)
+    if not candidates:
+        expected = series.name.replace('_asl.', '_m0scan.')
+        sidecar.complain(
+            'M0Type',
+            f'a file {expected} beside the series',
+            'Copy the M0 image there, or change M0Type.',
+        )
+        return None
+    root = Path(layout.root)
+    path = candidates[0]
+    name = str(path.relative_to(root)).split('.')[0] + '.json'
+    try:
+        shape = check_image(path, root, dimensions=(3, 4))
+        own = read_sidecar(associated(layout, path, 'm0scan', '.json'), root, name)
+    except AslprepError as error:
+        sidecar.problems += error.problems
+        return None
+    n_volumes = shape[3] if len(shape) > 3 else 1
+    times = _repetition_times(own, range(n_volumes), n_volumes)
+    sidecar.problems += own.problems
+    return None if times is None else M0Plan(M0Route.SEPARATE, path, times)
+
+
+def _of_series(
+    sidecar: Sidecar, volume_types: Sequence[VolumeType], wanted: VolumeType, route: M0Route
+) -> M0Plan | None:
+    indices = [index for index, found in enumerate(volume_types) if found is wanted]
+    if not indices:
+        sidecar.complain(
+            'M0Type',
+            f'a row {wanted} in aslcontext.tsv',
+            'Mark the M0 volume there, or change M0Type.',
+        )
+        return None
+    times = _repetition_times(sidecar, indices, len(volume_types))
+    return None if times is None else M0Plan(route, repetition_times=times)
+
+
+def _repetition_times(
+    sidecar: Sidecar, indices: Sequence[int], n_volumes: int
+) -> tuple[float, ...] | None:
+    """Read the repetition times of the M0 volumes; a zero would make M0 infinite."""
+    times = sidecar.per_volume('RepetitionTimePreparation', n_volumes, TR_REMEDY)
+    if times is None:
+        return None
+    chosen = tuple(times[index] for index in indices)
+    if min(chosen) <= 0:
+        sidecar.complain(
+            'RepetitionTimePreparation',
+            'above 0 s for every M0 volume',
+            TR_REMEDY,
+            found=f'{min(chosen):g} s',
+        )
+        return None
+    return chosen
+
+
+def _estimate(sidecar: Sidecar) -> M0Plan | None:
+    value = sidecar.number('M0Estimate')
+    if value is None or value <= 0:
+        sidecar.complain(
+            'M0Estimate',
+            'M0 of blood, above 0, in the units of the series',
+            'Write the number, or change M0Type.',
+        )
+        return None
+    return M0Plan(M0Route.ESTIMATE, estimate=value)

@@ -1,0 +1,132 @@
+"""The plan of a run in words: what will be done and where each number came from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from aslprep_nn.acquisition import Acquisition, VolumeType
+from aslprep_nn.bids.protocol import Constants
+from aslprep_nn.bids.sidecar import Sidecar
+from aslprep_nn.run import M0Plan, M0Route, PlanRow
+from aslprep_nn.settings import Settings
+
+EFFICIENCY_FIELDS = ('LabelingEfficiency', 'BackgroundSuppressionNumberPulses')
+
+
+def plan_rows(
+    sidecar: Sidecar,
+    *,
+    volume_types: Sequence[VolumeType],
+    acquisition: Acquisition,
+    constants: Constants,
+    m0: M0Plan,
+    settings: Settings,
+) -> tuple[PlanRow, ...]:
+    """Describe a run line by line."""
+    counts = Counter(volume_types)
+    volumes = ', '.join(f'{n} {kind}' for kind, n in counts.items())
+    repetitions = Counter(acquisition.pld)
+    rows = [
+        ('Label type', acquisition.labeling.value, 'ArterialSpinLabelingType'),
+        ('Volumes', volumes, 'aslcontext.tsv'),
+        ('Delays', _listing(sorted(repetitions)) + ' s', 'PostLabelingDelay'),
+        (
+            'Labelling duration',
+            _listing(sorted(set(acquisition.labeling_duration))) + ' s',
+            'LabelingDuration' if acquisition.labeling.is_continuous else 'BolusCutOffDelayTime',
+        ),
+        (
+            'Repetitions',
+            _listing(sorted(set(repetitions.values()))) + ' per delay',
+            'aslcontext.tsv',
+        ),
+        ('Slice timing', _slice_timing(sidecar, acquisition), 'SliceTiming'),
+        ('Background suppression', _suppression(sidecar), 'BackgroundSuppression'),
+        ('M0', m0.route.value, sidecar.source('M0Type')),
+    ]
+    if m0.repetition_times:
+        times = _listing(sorted(set(m0.repetition_times))) + ' s'
+        rows.append(('M0 repetition time', times, 'RepetitionTimePreparation'))
+    if settings.physics.m0_scale != 1:
+        rows.append(('M0 scale', f'{settings.physics.m0_scale:g}', 'option --m0-scale'))
+    rows += [
+        (name, f'{quantity.value:.4g} {quantity.unit}'.removesuffix(' 1'), quantity.source)
+        for name, quantity in (
+            ('Labelling efficiency', constants.labeling_efficiency),
+            ('T1 of blood', constants.t1_blood),
+            ('T1 of tissue', constants.t1_tissue),
+            ('Partition coefficient', constants.partition_coefficient),
+        )
+    ]
+    rows.append(('Estimator', _estimator(acquisition), ', '.join(settings.estimators)))
+    return tuple(PlanRow(*row) for row in rows)
+
+
+def notes(
+    sidecar: Sidecar,
+    *,
+    volume_types: Sequence[VolumeType],
+    acquisition: Acquisition,
+    m0: M0Plan,
+    settings: Settings,
+) -> tuple[str, ...]:
+    """Say what the reader of the results must know."""
+    found = []
+    if m0.route is M0Route.NONE:
+        found.append(
+            'There is no M0: CBF is relative, 1 being the median of the brain. ATT is not affected.'
+        )
+    if VolumeType.DELTAM in volume_types:
+        found.append('Only differences were given: motion could not be corrected.')
+    if not acquisition.is_multi_delay:
+        found.append(
+            'There is one delay: ATT cannot be estimated, and CBF is too low where blood '
+            'arrives later than the delay.'
+        )
+    unknown_pulses = not sidecar.values.get('BackgroundSuppressionNumberPulses')
+    if (
+        sidecar.values.get('BackgroundSuppression') is True
+        and unknown_pulses
+        and settings.physics.labeling_efficiency is None
+    ):
+        found.append(
+            'The number of background-suppression pulses is not stated, so their loss of '
+            'label is not corrected: CBF is about 5 % too low for each pulse. Add '
+            'BackgroundSuppressionNumberPulses or give --labeling-efficiency.'
+        )
+    if 'SliceTiming' in sidecar.values and sidecar.values.get('MRAcquisitionType') == '3D':
+        found.append('SliceTiming was ignored: the readout is 3-D.')
+    if 'SliceTiming' not in sidecar.values and sidecar.values.get('MRAcquisitionType') == '2D':
+        found.append(
+            'The readout is 2-D but SliceTiming is absent: later slices have longer '
+            'delays than assumed, and their CBF and ATT are biased. Add SliceTiming.'
+        )
+    ignored = {VolumeType.NORF, VolumeType.NOT_AVAILABLE} & set(volume_types)
+    if ignored:
+        found.append(f'Volumes of type {", ".join(sorted(ignored))} were not used.')
+    return tuple(found)
+
+
+def _listing(values: Sequence[float]) -> str:
+    return ', '.join(f'{value:g}' for value in values)
+
+
+def _slice_timing(sidecar: Sidecar, acquisition: Acquisition) -> str:
+    if acquisition.slice_times:
+        return f'{len(acquisition.slice_times)} slices over {max(acquisition.slice_times):g} s'
+    return 'ignored: 3-D readout' if 'SliceTiming' in sidecar.values else 'none'
+
+
+def _suppression(sidecar: Sidecar) -> str:
+    suppressed = sidecar.values.get('BackgroundSuppression')
+    if suppressed is not True:
+        return 'no' if suppressed is False else 'not stated'
+    n_pulses = sidecar.values.get('BackgroundSuppressionNumberPulses')
+    return 'yes' if n_pulses is None else f'yes, {n_pulses} pulses'
+
+
+def _estimator(acquisition: Acquisition) -> str:
+    if acquisition.is_multi_delay:
+        return 'voxelwise least squares for CBF and ATT'
+    return 'single-delay formula for CBF'

@@ -1,0 +1,294 @@
+"""From sidecar fields to an `Acquisition`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from aslprep_nn.acquisition import Acquisition, BolusCutOff, LabelingType, VolumeType
+from aslprep_nn.bids.sidecar import Sidecar
+from aslprep_nn.constants import (
+    EFFICIENCY_PER_SUPPRESSION_PULSE,
+    LABELING_EFFICIENCY,
+    PARTITION_COEFFICIENT,
+    T1_BLOOD,
+    T1_TISSUE,
+    Quantity,
+)
+from aslprep_nn.errors import MetadataError
+from aslprep_nn.preprocessing.pairs import Pair, pair_volumes
+from aslprep_nn.settings import PhysicsOptions
+
+FIELD_TOLERANCE = 0.15  # scanners report 2.89 T for a nominal 3 T
+DEFAULT_FIELD = 3.0
+SLICE_AXES = {'i': 0, 'j': 1, 'k': 2}
+
+
+@dataclass(frozen=True)
+class Constants:
+    """The physical constants of a run, each with its source."""
+
+    labeling_efficiency: Quantity
+    t1_blood: Quantity
+    t1_tissue: Quantity
+    partition_coefficient: Quantity
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When things happen in each volume [s]."""
+
+    plds: tuple[float, ...]
+    labeling_durations: tuple[float, ...]
+    slice_times: tuple[float, ...]
+    slice_axis: int
+    bolus_cut_off: BolusCutOff | None
+
+    @property
+    def of_volumes(self) -> tuple[tuple[float, float], ...]:
+        """Delay and labelling duration of each volume."""
+        return tuple(zip(self.plds, self.labeling_durations, strict=True))
+
+
+def read_labeling(sidecar: Sidecar) -> LabelingType | None:
+    """Read how blood was labelled."""
+    word = sidecar.text(
+        'ArterialSpinLabelingType',
+        [LabelingType.PCASL, LabelingType.CASL, LabelingType.PASL],
+        'The name of the sequence or the protocol printout tells which it was.',
+    )
+    return LabelingType(word) if word else None
+
+
+def read_timing(
+    sidecar: Sidecar, labeling: LabelingType | None, shape: tuple[int, ...]
+) -> Timing | None:
+    """Read delays, bolus and slice times; None if any of them cannot be told."""
+    n_volumes = shape[3] if len(shape) > 3 else 1
+    plds = sidecar.per_volume(
+        'PostLabelingDelay',
+        n_volumes,
+        'Take it from the protocol: the time between the end of labelling (PASL: the '
+        'inversion) and the first excitation.',
+    )
+    durations, cut_off = _read_bolus(sidecar, labeling, n_volumes)
+    slices = _read_slices(sidecar, shape)
+    if plds is None or durations is None or slices is None:
+        return None
+    return Timing(plds, durations, slices[0], slices[1], cut_off)
+
+
+def read_constants(
+    sidecar: Sidecar, labeling: LabelingType | None, options: PhysicsOptions
+) -> Constants | None:
+    """Choose each constant: option first, then sidecar, then the cited default."""
+    efficiency = _efficiency(sidecar, labeling, options)
+    t1_blood = _t1_blood(sidecar, options)
+    if efficiency is None or t1_blood is None:
+        return None
+    return Constants(
+        efficiency,
+        t1_blood,
+        _option(options.t1_tissue, 's', '--t1-tissue') or T1_TISSUE,
+        _option(options.partition_coefficient, 'mL/g', '--partition-coefficient')
+        or PARTITION_COEFFICIENT,
+    )
+
+
+def read_pairs(
+    sidecar: Sidecar, volume_types: Sequence[VolumeType], timing: Timing
+) -> tuple[Pair, ...] | None:
+    """Match labels with controls; () where differences are given instead."""
+    unsupported = {VolumeType.CBF} & set(volume_types)
+    if unsupported:
+        sidecar.complain(
+            'volume_type',
+            'control, label or deltam volumes',
+            'Maps of CBF made elsewhere are not processed.',
+            found='cbf',
+        )
+        return None
+    counts = {
+        kind: Counter(
+            when
+            for when, found in zip(timing.of_volumes, volume_types, strict=True)
+            if found is kind
+        )
+        for kind in (VolumeType.CONTROL, VolumeType.LABEL)
+    }
+    controls, labels = counts[VolumeType.CONTROL], counts[VolumeType.LABEL]
+    if controls != labels:
+        wrong = sorted(when for when in controls | labels if controls[when] != labels[when])
+        found = '; '.join(
+            f'{controls[when]} control and {labels[when]} label at PLD {when[0]:g} s'
+            for when in wrong
+        )
+        sidecar.complain(
+            'volume_type and PostLabelingDelay',
+            'as many controls as labels at every delay',
+            'Correct aslcontext.tsv, or remove the volume without a partner and its entries.',
+            found=found,
+        )
+        return None
+    n_differences = volume_types.count(VolumeType.DELTAM)
+    if bool(n_differences) == bool(labels):
+        found = 'both kinds' if n_differences else 'neither kind'
+        sidecar.complain(
+            'volume_type',
+            'either control/label pairs or deltam volumes',
+            'Correct aslcontext.tsv.',
+            found=found,
+        )
+        return None
+    return pair_volumes(volume_types, timing.of_volumes)
+
+
+def build_acquisition(
+    sidecar: Sidecar,
+    labeling: LabelingType,
+    timing: Timing,
+    constants: Constants,
+    measurements: Sequence[int],
+) -> Acquisition | None:
+    """Assemble the protocol of the volumes that measure delta M.
+
+    Parameters
+    ----------
+    measurements
+        For each measurement, a volume that carries its timing.
+    """
+    try:
+        return Acquisition(
+            labeling=labeling,
+            pld=tuple(timing.plds[index] for index in measurements),
+            labeling_duration=tuple(timing.labeling_durations[index] for index in measurements),
+            labeling_efficiency=constants.labeling_efficiency.value,
+            t1_blood=constants.t1_blood.value,
+            t1_tissue=constants.t1_tissue.value,
+            partition_coefficient=constants.partition_coefficient.value,
+            slice_times=timing.slice_times,
+            slice_axis=timing.slice_axis,
+            bolus_cut_off=timing.bolus_cut_off,
+        )
+    except MetadataError as error:
+        sidecar.problems += [replace(problem, file=sidecar.name) for problem in error.problems]
+        return None
+
+
+def _read_bolus(
+    sidecar: Sidecar, labeling: LabelingType | None, n_volumes: int
+) -> tuple[tuple[float, ...] | None, BolusCutOff | None]:
+    """Return the bolus duration of each volume and the technique that ended it."""
+    if labeling is not LabelingType.PASL:
+        durations = sidecar.per_volume(
+            'LabelingDuration',
+            n_volumes,
+            'Take it from the protocol: the length of the labelling pulse train.',
+        )
+        return durations, None
+    if sidecar.flag('BolusCutOffFlag') is not True:
+        sidecar.complain(
+            'BolusCutOffFlag',
+            'true: without a cut-off the length of the bolus is '
+            'unknown and CBF cannot be told from it',
+            'If QUIPSS II or Q2TIPS was used, say so in the sidecar.',
+        )
+        return None, None
+    technique = sidecar.text(
+        'BolusCutOffTechnique', list(BolusCutOff), 'The protocol names the saturation scheme.'
+    )
+    delays = sidecar.numbers('BolusCutOffDelayTime')
+    if delays is None:
+        sidecar.complain(
+            'BolusCutOffDelayTime',
+            'seconds from the inversion to the cut-off',
+            'Take TI1 from the protocol.',
+        )
+    if technique is None or delays is None:
+        return None, None
+    return (delays[0],) * n_volumes, BolusCutOff(technique)
+
+
+def _read_slices(sidecar: Sidecar, shape: tuple[int, ...]) -> tuple[tuple[float, ...], int] | None:
+    """Return the slice times in the order of the image's axis, and the axis."""
+    if 'SliceTiming' not in sidecar.values or sidecar.values.get('MRAcquisitionType') == '3D':
+        return (), 2
+    times = sidecar.numbers('SliceTiming')
+    direction = str(sidecar.values.get('SliceEncodingDirection', 'k'))
+    if direction.rstrip('-') not in SLICE_AXES:
+        sidecar.complain(
+            'SliceEncodingDirection',
+            'i, j or k, with or without "-"',
+            'Write the axis of the image along which slices are stacked.',
+        )
+        return None
+    axis = SLICE_AXES[direction.rstrip('-')]
+    if times is None:
+        return None
+    if len(times) != shape[axis]:
+        sidecar.complain(
+            'SliceTiming',
+            f'{shape[axis]} times, one per slice of the image',
+            'Convert the series again, or correct the array.',
+            found=f'an array of {len(times)}',
+        )
+        return None
+    repetition_times = sidecar.numbers('RepetitionTimePreparation')
+    if repetition_times and max(repetition_times) > 0 and max(times) >= max(repetition_times):
+        sidecar.complain(
+            'SliceTiming',
+            f'less than the repetition time {max(repetition_times):g} s',
+            'Give the times in seconds.',
+            found=f'up to {max(times):g}',
+        )
+        return None
+    return (times[::-1] if direction.endswith('-') else times), axis
+
+
+def _efficiency(
+    sidecar: Sidecar, labeling: LabelingType | None, options: PhysicsOptions
+) -> Quantity | None:
+    """Return the labelling efficiency that is left after background suppression."""
+    stated = sidecar.number('LabelingEfficiency')
+    n_pulses = sidecar.number('BackgroundSuppressionNumberPulses')
+    suppressed = sidecar.flag('BackgroundSuppression')
+    if labeling is None:
+        return None
+    chosen = _option(options.labeling_efficiency, '1', '--labeling-efficiency, in all')
+    if chosen is not None:
+        return chosen
+    base = LABELING_EFFICIENCY[labeling]
+    if stated is not None:
+        base = Quantity(stated, '1', sidecar.source('LabelingEfficiency'))
+    if not suppressed or not n_pulses:
+        return base
+    return Quantity(
+        base.value * EFFICIENCY_PER_SUPPRESSION_PULSE**n_pulses,
+        '1',
+        f'{base}, times {EFFICIENCY_PER_SUPPRESSION_PULSE:g} for each of {n_pulses:g} '
+        'background-suppression pulses, Garcia et al. 2005',
+    )
+
+
+def _t1_blood(sidecar: Sidecar, options: PhysicsOptions) -> Quantity | None:
+    """Return the T1 of blood at the field of the scanner."""
+    chosen = _option(options.t1_blood, 's', '--t1-blood')
+    if chosen is not None:
+        return chosen
+    field = sidecar.number('MagneticFieldStrength')
+    if field is None:
+        default = T1_BLOOD[DEFAULT_FIELD]
+        return replace(default, source=f'{default.source}; MagneticFieldStrength is absent')
+    for nominal, quantity in T1_BLOOD.items():
+        if abs(field - nominal) <= FIELD_TOLERANCE:
+            return quantity
+    fields = ' or '.join(f'{nominal:g} T' for nominal in T1_BLOOD)
+    sidecar.complain(
+        'MagneticFieldStrength', fields, 'For another field give the T1 of blood by --t1-blood.'
+    )
+    return None
+
+
+def _option(value: float | None, unit: str, name: str) -> Quantity | None:
+    return None if value is None else Quantity(value, unit, f'option {name}')

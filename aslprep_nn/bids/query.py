@@ -1,0 +1,120 @@
+"""Finding the files of a dataset."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from bids.layout import BIDSLayout, BIDSLayoutIndexer
+
+from aslprep_nn.errors import NothingToProcessError, Problem
+
+#: Folders that hold nothing this app reads. Indexing them is what makes pybids slow.
+IGNORED = (
+    r'^/(code|models|sourcedata|stimuli|derivatives|logs)',
+    r'/\.',
+    r'/(anat|beh|dwi|eeg|fmap|func|ieeg|meg|micr|motion|mrs|nirs|pet)(/|$)',
+)
+
+
+def open_dataset(
+    bids_dir: Path, participants: tuple[str, ...] = (), sessions: tuple[str, ...] = ()
+) -> BIDSLayout:
+    """Index the perfusion files of a dataset.
+
+    Parameters
+    ----------
+    bids_dir
+        The dataset.
+    participants, sessions
+        Labels to look at; empty means all.
+    """
+    ignore = [re.compile(pattern) for pattern in IGNORED]
+    ignore += [
+        re.compile(rf'/{entity}-(?!(?:{"|".join(map(re.escape, labels))})(?:/|$))[^/]*(?:/|$)')
+        for entity, labels in (('sub', participants), ('ses', sessions))
+        if labels
+    ]
+    indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=ignore)
+    return BIDSLayout(bids_dir, validate=False, indexer=indexer)
+
+
+def find_series(
+    layout: BIDSLayout, participants: tuple[str, ...] = (), sessions: tuple[str, ...] = ()
+) -> tuple[Path, ...]:
+    """List the ASL series, in the order of their names.
+
+    Raises
+    ------
+    NothingToProcessError
+        If there is none, or a participant or session asked for has none.
+    """
+    found = layout.get(suffix='asl', extension=['.nii', '.nii.gz'])
+    series = tuple(sorted(Path(file.path) for file in found))
+    folder = Path(layout.root).name
+    problems = [
+        Problem(
+            f'{folder}/{entity}-{label}',
+            'perf/*_asl.nii[.gz]',
+            'absent',
+            'at least one ASL series',
+            f'Check the spelling of {option}.',
+        )
+        for entity, option, labels in (
+            ('sub', '--participant-label', participants),
+            ('ses', '--session-label', sessions),
+        )
+        for label in labels
+        if not any(f'{entity}-{label}' in path.parts for path in series)
+    ]
+    if not series and not problems:
+        problems = [
+            Problem(
+                folder,
+                'sub-*/[ses-*/]perf/*_asl.nii[.gz]',
+                'absent',
+                'at least one ASL series',
+                'Check that the folder is a BIDS dataset.',
+            )
+        ]
+    if problems:
+        raise NothingToProcessError(problems)
+    return series
+
+
+def associated(layout: BIDSLayout, image: Path, suffix: str, extension: str) -> tuple[Path, ...]:
+    """List the files that BIDS inheritance gives to an image, the nearest first."""
+    files = layout.get_nearest(
+        str(image),
+        all_=True,
+        suffix=suffix,
+        extension=extension,
+        ignore_strict_entities=['extension', 'suffix', 'datatype'],
+    )
+    return tuple(Path(file) for file in files)
+
+
+def m0scans(layout: BIDSLayout, series: Path) -> tuple[Path, ...]:
+    """List the M0 images beside a series, those that share most of its entities first.
+
+    An image belongs to a series if no entity that both name differs; ``run`` and ``acq`` of
+    the M0 may be its own, so candidates are ranked, not excluded, by them.
+    """
+    files = layout.get(suffix='m0scan', extension=['.nii', '.nii.gz'])
+    entities = entities_of(layout, series)
+    beside = [Path(file.path) for file in files if Path(file.path).parent == series.parent]
+
+    def shared(path: Path) -> int:
+        return len(entities.items() & entities_of(layout, path).items())
+
+    return tuple(sorted(beside, key=lambda path: (-shared(path), path.name)))
+
+
+def entities_of(layout: BIDSLayout, path: Path) -> dict[str, str]:
+    """Return the entities in a file's name."""
+    entities = layout.get_file(str(path)).get_entities()
+    return {
+        name: str(value)
+        for name, value in entities.items()
+        if name not in {'suffix', 'extension', 'datatype'}
+    }

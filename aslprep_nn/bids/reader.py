@@ -1,0 +1,151 @@
+"""From the files of a run to an `ASLRun`, or to everything that is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypedDict
+
+from bids.layout import BIDSLayout
+
+from aslprep_nn.acquisition import Acquisition, VolumeType
+from aslprep_nn.bids import protocol
+from aslprep_nn.bids.calibration import read_m0
+from aslprep_nn.bids.context import read_context
+from aslprep_nn.bids.image import check_image
+from aslprep_nn.bids.plan import notes, plan_rows
+from aslprep_nn.bids.query import associated, entities_of
+from aslprep_nn.bids.sidecar import Sidecar, read_sidecar
+from aslprep_nn.errors import AslprepError, Problem
+from aslprep_nn.run import ASLRun, M0Plan, RefusedRun
+from aslprep_nn.settings import Settings
+
+
+class _PlanFacts(TypedDict):
+    volume_types: tuple[VolumeType, ...]
+    acquisition: Acquisition
+    m0: M0Plan
+    settings: Settings
+
+
+def read_run(layout: BIDSLayout, series: Path, settings: Settings) -> ASLRun | RefusedRun:
+    """Read everything about a run but its pixels.
+
+    Nothing is raised for what is wrong with a dataset: all of it is in the `RefusedRun`, so
+    that the other runs go on and the user sees every problem at once.
+
+    Parameters
+    ----------
+    layout
+        The dataset.
+    series
+        An ``_asl`` image of it.
+    settings
+        Constants on the command line win over metadata.
+    """
+    name = _run_name(series)
+    entities = entities_of(layout, series)
+    problems: list[Problem] = []
+    root = Path(layout.root)
+    shape: tuple[int, ...] | None = None
+    sidecar: Sidecar | None = None
+    volume_types: tuple[VolumeType, ...] = ()
+    with _collecting(problems):
+        shape = check_image(series, root, dimensions=(3, 4))
+    with _collecting(problems):
+        sidecar = _sidecar(layout, series)
+    if shape is not None:
+        with _collecting(problems):
+            volume_types = _volume_types(layout, series, shape)
+    run = None
+    if sidecar is not None and shape is not None:
+        run = _assemble(
+            layout, series, settings, sidecar=sidecar, shape=shape, volume_types=volume_types
+        )
+        problems += sidecar.problems
+    if run is None or problems:
+        return RefusedRun(name, entities['subject'], tuple(dict.fromkeys(problems)))
+    return run
+
+
+def _assemble(
+    layout: BIDSLayout,
+    series: Path,
+    settings: Settings,
+    *,
+    sidecar: Sidecar,
+    shape: tuple[int, ...],
+    volume_types: tuple[VolumeType, ...],
+) -> ASLRun | None:
+    """Ask the sidecar everything; None where an answer is missing."""
+    labeling = protocol.read_labeling(sidecar)
+    timing = protocol.read_timing(sidecar, labeling, shape)
+    constants = protocol.read_constants(sidecar, labeling, settings.physics)
+    m0 = read_m0(sidecar, layout, series, volume_types)
+    if labeling is None or timing is None or constants is None or not volume_types:
+        return None
+    pairs = protocol.read_pairs(sidecar, volume_types, timing)
+    if pairs is None:
+        return None
+    measurements = [pair.label for pair in pairs] or [
+        index for index, kind in enumerate(volume_types) if kind is VolumeType.DELTAM
+    ]
+    acquisition = protocol.build_acquisition(sidecar, labeling, timing, constants, measurements)
+    if acquisition is None or m0 is None:
+        return None
+    entities = entities_of(layout, series)
+    facts = _PlanFacts(volume_types=volume_types, acquisition=acquisition, m0=m0, settings=settings)
+    return ASLRun(
+        name=_run_name(series),
+        subject=entities['subject'],
+        session=entities.get('session', ''),
+        series=series,
+        volume_types=volume_types,
+        timings=timing.of_volumes,
+        acquisition=acquisition,
+        m0=m0,
+        plan=plan_rows(sidecar, constants=constants, **facts),
+        notes=notes(sidecar, **facts),
+        sources=_sources(layout, series, m0),
+    )
+
+
+def _volume_types(
+    layout: BIDSLayout, series: Path, shape: tuple[int, ...]
+) -> tuple[VolumeType, ...]:
+    n_volumes = shape[3] if len(shape) > 3 else 1
+    found = associated(layout, series, 'aslcontext', '.tsv')
+    expected = series.parent / f'{_run_name(series)}_aslcontext.tsv'
+    return read_context(found[0] if found else None, expected, n_volumes, Path(layout.root))
+
+
+def _sidecar(layout: BIDSLayout, series: Path) -> Sidecar:
+    root = Path(layout.root)
+    own = series.parent / f'{_run_name(series)}_asl.json'
+    return read_sidecar(
+        associated(layout, series, 'asl', '.json'), root, str(own.relative_to(root))
+    )
+
+
+def _sources(layout: BIDSLayout, series: Path, m0: M0Plan) -> tuple[Path, ...]:
+    files = [
+        series,
+        *associated(layout, series, 'asl', '.json'),
+        *associated(layout, series, 'aslcontext', '.tsv')[:1],
+    ]
+    if m0.path is not None:
+        files += [m0.path, *associated(layout, m0.path, 'm0scan', '.json')]
+    return tuple(files)
+
+
+def _run_name(series: Path) -> str:
+    return series.name.split('.')[0].removesuffix('_asl')
+
+
+@contextmanager
+def _collecting(problems: list[Problem]) -> Iterator[None]:
+    try:
+        yield
+    except AslprepError as error:
+        problems += error.problems

@@ -1,0 +1,156 @@
+"""What the JSON sidecars of an image say, and which of them said it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from aslprep_nn.errors import MetadataError, Problem
+
+Json = str | int | float | bool | None | list['Json'] | dict[str, 'Json']
+
+
+class Sidecar:
+    """The metadata of one image; every problem met on the way is remembered.
+
+    A question that cannot be answered returns None and adds a problem, so that a reader can
+    go on and the user sees everything that is wrong at once.
+
+    Parameters
+    ----------
+    values
+        Fields, inheritance resolved.
+    files
+        The file that stated each field, as people should see it.
+    name
+        The file a missing field belongs into.
+    """
+
+    def __init__(self, values: Mapping[str, Json], files: Mapping[str, str], name: str) -> None:
+        self.values = values
+        self.files = files
+        self.name = name
+        self.problems: list[Problem] = []
+
+    def source(self, field: str) -> str:
+        """Say where a field came from."""
+        return f'{field} in {self.files[field]}'
+
+    def complain(self, field: str, expected: str, remedy: str, found: str = '') -> None:
+        """Remember that a field is not what it should be."""
+        file = self.files.get(field, self.name)
+        shown = found or (repr(self.values[field]) if field in self.values else 'absent')
+        self.problems.append(Problem(file, field, shown, expected, remedy))
+
+    def text(self, field: str, allowed: Sequence[str], remedy: str) -> str | None:
+        """Read a required word out of a list."""
+        value = self.values.get(field)
+        if isinstance(value, str) and value in allowed:
+            return value
+        self.complain(field, f'one of {", ".join(allowed)}', remedy)
+        return None
+
+    def flag(self, field: str) -> bool | None:
+        """Read an optional boolean."""
+        value = self.values.get(field)
+        if value is None or isinstance(value, bool):
+            return value
+        self.complain(field, 'true or false', 'Write the JSON word without quotes.')
+        return None
+
+    def number(self, field: str, expected: str = 'a number') -> float | None:
+        """Read an optional finite number."""
+        value = self.values.get(field)
+        if value is None:
+            return None
+        if _is_number(value):
+            return float(value)  # type: ignore[arg-type]
+        self.complain(field, expected, 'Write one finite number without quotes.')
+        return None
+
+    def numbers(self, field: str) -> tuple[float, ...] | None:
+        """Read an optional number or array of finite numbers."""
+        value = self.values.get(field)
+        if value is None:
+            return None
+        entries = value if isinstance(value, list) else [value]
+        if entries and all(_is_number(entry) for entry in entries):
+            return tuple(float(entry) for entry in entries)  # type: ignore[arg-type]
+        self.complain(field, 'finite numbers', 'Write numbers without quotes.')
+        return None
+
+    def per_volume(self, field: str, n_volumes: int, remedy: str) -> tuple[float, ...] | None:
+        """Read a required number of seconds for each volume; one number serves all."""
+        if field not in self.values:
+            self.complain(field, f'seconds: one value or {n_volumes}, one per volume', remedy)
+            return None
+        values = self.numbers(field)
+        if values is None:
+            return None
+        if not isinstance(self.values[field], list):
+            return values * n_volumes
+        if len(values) != n_volumes:
+            self.complain(
+                field,
+                f'one value or {n_volumes}, one per volume of the image',
+                'Make the array as long as the series.',
+                found=f'an array of {len(values)}',
+            )
+            return None
+        return values
+
+
+def read_sidecar(paths: Sequence[Path], root: Path, name: str) -> Sidecar:
+    """Merge the sidecars of an image; the nearest file wins.
+
+    Parameters
+    ----------
+    paths
+        The nearest first.
+    root
+        The dataset, which file names are shown relative to.
+    name
+        The sidecar that belongs to the image, whether it exists or not.
+
+    Raises
+    ------
+    MetadataError
+        If a file is not a JSON object.
+    """
+    values: dict[str, Json] = {}
+    files: dict[str, str] = {}
+    problems = []
+    for path in reversed(paths):
+        shown = str(path.relative_to(root))
+        try:
+            content = json.loads(path.read_text(encoding='utf-8-sig'))
+        except (OSError, ValueError) as error:
+            problems.append(
+                Problem(
+                    shown, '', f'not readable as JSON ({error})', 'a JSON object', 'Mend the file.'
+                )
+            )
+            continue
+        if not isinstance(content, dict):
+            problems.append(
+                Problem(
+                    shown,
+                    '',
+                    f'a JSON {type(content).__name__}',
+                    'a JSON object',
+                    'Put the fields between braces.',
+                )
+            )
+            continue
+        values |= content
+        files |= dict.fromkeys(content, shown)
+    if problems:
+        raise MetadataError(problems)
+    return Sidecar(values, files, name)
+
+
+def _is_number(value: Json) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)  # type: ignore[arg-type]

@@ -1,0 +1,119 @@
+"""One ASL run: which files it consists of, what its volumes show, and what is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from aslprep_nn.acquisition import Acquisition, VolumeType
+from aslprep_nn.errors import Problem
+
+
+class M0Route(StrEnum):
+    """Where the calibration comes from, once metadata and files have been looked at."""
+
+    SEPARATE = 'separate m0scan'
+    INCLUDED = 'm0scan volumes of the series'
+    CONTROL = 'mean of the unsuppressed controls'
+    ESTIMATE = 'M0Estimate of the sidecar'
+    NONE = 'none: CBF is relative'
+
+
+@dataclass(frozen=True)
+class M0Plan:
+    """How M0 will be found.
+
+    Parameters
+    ----------
+    route
+        The source.
+    path
+        The separate image, where there is one.
+    repetition_times
+        Of each volume used: of the separate image, or of the series' m0scan or control
+        volumes in their order [s].
+    estimate
+        M0 of blood, where the sidecar states it [scanner units].
+    """
+
+    route: M0Route
+    path: Path | None = None
+    repetition_times: tuple[float, ...] = ()
+    estimate: float | None = None
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """One line of the plan: a fact about the run and where it came from."""
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True)
+class ASLRun:
+    """Everything the pipeline needs to know of one run before it opens an image.
+
+    Parameters
+    ----------
+    name
+        The file name without suffix: ``sub-01_ses-a_run-1``.
+    subject, session
+        Labels; the session may be ''.
+    series
+        The ``_asl`` image.
+    volume_types, timings
+        What each volume shows; its delay and labelling duration [s].
+    acquisition
+        One entry per measurement of delta M, in the order of the pairs.
+    m0
+        Where the calibration comes from.
+    plan
+        What will be done and why, for people.
+    notes
+        What the reader of the results must know.
+    sources
+        Every file that was read.
+    """
+
+    name: str
+    subject: str
+    session: str
+    series: Path
+    volume_types: tuple[VolumeType, ...]
+    timings: tuple[tuple[float, float], ...]
+    acquisition: Acquisition
+    m0: M0Plan
+    plan: tuple[PlanRow, ...] = ()
+    notes: tuple[str, ...] = ()
+    sources: tuple[Path, ...] = ()
+
+    @property
+    def has_raw_volumes(self) -> bool:
+        """True where label and control are given, so that motion can be estimated."""
+        return VolumeType.CONTROL in self.volume_types
+
+    @property
+    def has_m0(self) -> bool:
+        """True where CBF comes out in absolute units."""
+        return self.m0.route is not M0Route.NONE
+
+    @property
+    def estimates_att(self) -> bool:
+        """True where the protocol has more than one timing."""
+        return self.acquisition.is_multi_delay
+
+    def indices(self, volume_type: VolumeType) -> tuple[int, ...]:
+        """Return where the volumes of a type lie in the series."""
+        return tuple(i for i, found in enumerate(self.volume_types) if found is volume_type)
+
+
+@dataclass(frozen=True)
+class RefusedRun:
+    """A run that cannot be processed, with everything that stands in the way."""
+
+    name: str
+    subject: str
+    problems: tuple[Problem, ...]

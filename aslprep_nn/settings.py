@@ -1,0 +1,82 @@
+"""What the user chose, fixed for the whole run of the app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class Estimator(StrEnum):
+    """How CBF and ATT are estimated."""
+
+    LEAST_SQUARES = 'lsq'
+
+
+@dataclass(frozen=True)
+class PhysicsOptions:
+    """Constants given on the command line; None leaves the choice to metadata and defaults.
+
+    Parameters
+    ----------
+    labeling_efficiency
+        In all, background suppression included [1].
+    t1_blood, t1_tissue
+        [s].
+    partition_coefficient
+        [mL/g].
+    m0_scale
+        Multiplies M0, where it was stored in other units than the series [1].
+    """
+
+    labeling_efficiency: float | None = None
+    t1_blood: float | None = None
+    t1_tissue: float | None = None
+    partition_coefficient: float | None = None
+    m0_scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One call of the app.
+
+    Parameters
+    ----------
+    bids_dir, output_dir, work_dir
+        Absolute folders; the first is never written to.
+    keep_work
+        False where the work folder is ours to remove after success.
+    participants, sessions
+        Labels without ``sub-`` and ``ses-``; empty means all.
+    estimators
+        The first is the primary one.
+    physics
+        Constants that override metadata.
+    n_processes
+        How many steps may run at once.
+    n_threads
+        How many threads a step may use.
+    device
+        'auto', 'cpu', 'cuda' or 'cuda:N'.
+    seed
+        Of every random choice.
+    skip_bids_validation
+        True to start even where dataset_description.json is not as BIDS asks.
+    command
+        The command line, for the records.
+    """
+
+    bids_dir: Path
+    output_dir: Path
+    work_dir: Path
+    keep_work: bool = False
+    participants: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    estimators: tuple[Estimator, ...] = (Estimator.LEAST_SQUARES,)
+    physics: PhysicsOptions = field(default_factory=PhysicsOptions)
+    n_processes: int = 1
+    n_threads: int = 1
+    device: str = 'auto'
+    seed: int = 1
+    skip_bids_validation: bool = False
+    command: str = ''
