@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from aslprep_nn.acquisition import VolumeType
+from aslprep_nn.maps import FloatArray
 from aslprep_nn.report.expectations import expectation
 from aslprep_nn.report.figures import (
     BLUE,
@@ -25,6 +28,7 @@ from aslprep_nn.report.figures import (
     screen_height,
     screen_width,
 )
+from aslprep_nn.report.quality_number import QualityNumber
 from aslprep_nn.report.regions import gm_like
 from aslprep_nn.report.results import RunResults
 
@@ -60,36 +64,46 @@ def motion(results: RunResults) -> Figure | None:
     )
 
 
-def cbf_histogram(results: RunResults) -> Figure:
-    """Plot how CBF is spread over the brain and over grey-matter-like voxels."""
-    cbf = results.maps['cbf'].values
-    high = 150.0 if results.has_m0 else 4.0
-    edges = np.linspace(-0.1 * high, high, 56)
-    canvas = blank(540, 300)
+def histograms(results: RunResults) -> Iterator[Figure]:
+    """Plot how CBF, and ATT where it was estimated, spread over the brain."""
+    unit = 'mL/100 g/min' if results.has_m0 else 'over its median'
+    usual = expectation('gm_like_cbf') if results.has_m0 else None
+    yield _histogram(results, 'cbf', f'CBF [{unit}]', 150.0 if results.has_m0 else 4.0, usual)
+    if 'att' in results.maps:
+        yield _histogram(results, 'att', 'ATT [s]', 3.5, expectation('att_median'))
+
+
+def _histogram(
+    results: RunResults, name: str, label: str, high: float, usual: QualityNumber | None
+) -> Figure:
+    values = results.maps[name].values
+    lowest = float(np.nanmin(values, initial=0.0, where=results.mask))
+    edges = np.linspace(max(lowest, -high), high, 61)
+    canvas = blank(560, 300)
     axes = canvas.subplots()
-    dress(axes, 'CBF [mL/100 g/min]' if results.has_m0 else 'CBF relative to the median', 'voxels')
-    if results.has_m0:
-        usual = expectation('gm_like_cbf')
+    dress(axes, label, 'voxels')
+    if usual is not None:
         axes.axvspan(usual.usual_low, usual.usual_high, color=SHADE, linewidth=0, zorder=0)
-    bright = cbf[gm_like(results)]
-    for values, color, label in (
-        (cbf[results.mask], FAINT, 'brain'),
+    bright = _finite(values[gm_like(results)])
+    for shown, color, legend in (
+        (_finite(values[results.mask]), FAINT, 'brain'),
         (bright, BLUE, 'grey-matter-like'),
     ):
-        counts, _ = np.histogram(values[np.isfinite(values)].clip(edges[0], edges[-1]), edges)
-        axes.stairs(counts, edges, color=color, linewidth=1.6, label=label)
-    median = float(np.median(bright[np.isfinite(bright)])) if np.isfinite(bright).any() else None
-    if median is not None:
-        axes.axvline(median, color=BLUE, linewidth=1, linestyle='--')
+        counts, _ = np.histogram(shown.clip(edges[0], edges[-1]), edges)
+        axes.stairs(counts, edges, color=color, linewidth=1.6, label=legend)
+    if bright.size:
+        axes.axvline(float(np.median(bright)), color=BLUE, linewidth=1, linestyle='--')
     axes.legend(frameon=False, labelcolor=INK, fontsize=8)
     canvas.subplots_adjust(left=0.12, right=0.98, top=0.96, bottom=0.17)
-    shade = ' The shaded range is usual for grey matter.' if results.has_m0 else ''
+    shade = ' The shaded range is usual for grey matter.' if usual else ''
     return _figure(
         canvas,
-        'histogram',
-        'CBF of all brain voxels and of the grey-matter-like ones, the third with the strongest '
-        f'signal; the dashed line is their median.{shade}',
-        f'The grey-matter-like median is {median:.3g}.' if median else 'No voxel has a CBF.',
+        f'histogram{name}',
+        f'{name.upper()} of all brain voxels and of the grey-matter-like ones, the third with the '
+        f'strongest signal; the dashed line is their median.{shade}',
+        f'The grey-matter-like median is {np.median(bright):.3g}.'
+        if bright.size
+        else 'No grey-matter-like voxel has an estimate.',
     )
 
 
@@ -100,7 +114,7 @@ def repetitions(results: RunResults) -> Figure:
     complete = bright[np.isfinite(bright).all(axis=-1)]
     n_measurements = results.acquisition.n_measurements
     means = complete.mean(axis=0) if len(complete) else np.full(n_measurements, np.nan)
-    canvas = blank(540, 300)
+    canvas = blank(560, 300)
     axes = canvas.subplots()
     dress(axes, 'measurement', signal_label(results))
     axes.axhline(0, color=FAINT, linewidth=0.8)
@@ -163,6 +177,10 @@ def _displacement(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, labelcolor=INK, fontsize=8, loc='center left',
                 bbox_to_anchor=(1.0, 0.5))  # fmt: skip
+
+
+def _finite(values: FloatArray) -> FloatArray:
+    return np.asarray(values[np.isfinite(values)])
 
 
 def _figure(canvas: Canvas, name: str, caption: str, alt: str) -> Figure:

@@ -120,7 +120,8 @@ EXPECTATIONS = (
         'Mean delta M of the brain over its standard error from the repetitions.',
         label='Perfusion above noise',
         limit_low=3,
-        if_low='perfusion can hardly be told from noise (z = {value})',
+        if_low='perfusion can hardly be told from noise (the mean difference is {value} standard '
+        'errors from zero)',
     ),
     QualityNumber(
         'mean_delta_m',
@@ -132,7 +133,7 @@ EXPECTATIONS = (
         label='Mean difference',
         limit_low=0,
         limit_high=5,
-        if_low='the mean difference is low or negative ({value} of M0): label and control may be '
+        if_low='the mean difference is {value} of M0, low or negative: label and control may be '
         'swapped',
         if_high='the mean difference is high ({value} of M0): check M0 and its scale',
     ),

@@ -87,6 +87,46 @@ def kinetic_curves(results: RunResults) -> Figure | None:
     )
 
 
+def residuals_by_delay(results: RunResults) -> Figure | None:
+    """Plot what the fit leaves at each delay, averaged over grey-matter-like voxels.
+
+    A model that describes the mean leaves residuals around zero at every delay. None where no
+    curve was fitted.
+    """
+    if 'att' not in results.maps:
+        return None
+    voxels = _at_most(_fitted(results) & gm_like(results), MOST_VOXELS)
+    if not voxels.any():
+        return None
+    groups = measurements_by_timing(results.acquisition)
+    percent = 100 if results.has_m0 else 1
+    predicted = _signal_scale(results) * _predict(results, voxels, groups).mean(axis=0)
+    measured = results.relative_delta_m[voxels].mean(axis=0, dtype=float)
+    left = [measured[group] - fit for group, fit in zip(groups.values(), predicted, strict=True)]
+    canvas = blank(560, 300)
+    axes = canvas.subplots()
+    dress(axes, 'post-labelling delay [s]', f'measured − fitted {signal_label(results)}')
+    axes.axhline(0, color=FAINT, linewidth=0.8)
+    for (pld, _), repetitions in zip(groups, left, strict=True):
+        shown = percent * repetitions
+        axes.plot([pld] * len(shown), shown, 'o', color=FAINT, markersize=3)
+        axes.plot(pld, shown.mean(), 'D', color=ORANGE, markersize=5)
+    canvas.subplots_adjust(left=0.16, right=0.98, top=0.96, bottom=0.17)
+    largest = max(abs(float(each.mean())) for each in left) / max(
+        float(np.abs(predicted).max()), 1e-12
+    )
+    return Figure(
+        'residuals',
+        'What the fit leaves at each delay in grey-matter-like voxels: a dot for each repetition, '
+        'a diamond for their mean. A pattern over delays says that the model misses something.',
+        f'The largest mean residual is {100 * largest:.1f} per cent of the largest signal.',
+        Mime.SVG,
+        as_svg(canvas, 'residuals'),
+        screen_width(canvas),
+        screen_height(canvas),
+    )
+
+
 def _places(results: RunResults, scale: float) -> list[_Place]:
     fitted = _fitted(results)
     regions = [

@@ -123,9 +123,8 @@ def delta_m_by_delay(results: RunResults) -> Figure:
             mask = view.plane(results.mask, level, grid.picture_width)
             pictures.append(paint(plane, mask, scale))
             labels.append(f'{pld:g} s' if level == levels[0] else f'z {view.positions[level]:.0f}')
-    legend = color_bar(scale, {'below zero': BELOW_ZERO})
     canvas = draw_sheet(
-        grid, pictures, labels, title='Mean difference by delay', draw_legend=legend
+        grid, pictures, labels, title='Mean difference by delay', draw_legend=color_bar(scale)
     )
     return Figure(
         'deltambydelay',
@@ -191,7 +190,8 @@ def _status_map(results: RunResults, view: AxialView) -> _Map:
     return _Map(
         'status',
         'Fit status',
-        'What became of the fit in each voxel.',
+        'What became of the fit in each voxel. On a kink: the transit time equals a delay, where '
+        'least squares often ends; unclear: these delays cannot tell the transit time.',
         f'In the brain: {", ".join(words)}.',
         painted,
         swatches(words),
@@ -230,4 +230,4 @@ def _delta_m_scale(results: RunResults, means: Sequence[FloatArray]) -> Scale:
 
 
 def _percent(share: float) -> str:
-    return '< 1 %' if 0 < share < 0.01 else f'{100 * share:.0f} %'
+    return '<1 %' if 0 < share < 0.01 else f'{100 * share:.0f} %'

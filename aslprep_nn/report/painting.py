@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.colors import to_rgb
+from matplotlib.colors import ListedColormap, to_rgb
 from numpy.typing import NDArray
 
 from aslprep_nn.maps import FitStatus, FloatArray
@@ -18,7 +18,7 @@ PLATE = '#12151a'
 NO_ESTIMATE = ('#6c737d', '#9aa1ab')
 STRIPE_WIDTH = 3
 OUTLINE = '#f5c542'
-BELOW_ZERO = '#3b5b92'
+BELOW_ZERO = '#3f6fb5'
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Scale:
         A perceptually uniform colour map of matplotlib.
     below
         Colour of values under ``low``; that of ``low`` when absent.
+    start
+        Where in the map ``low`` lies: beyond its black end, which is that of the plate.
     """
 
     label: str
@@ -42,11 +44,13 @@ class Scale:
     high: float
     colors: str
     below: str | None = None
+    start: float = 0.0
 
     @property
     def color_map(self) -> mpl.colors.Colormap:
-        """The map in 128 steps, which leaves room for greys in a palette of 256."""
-        colors = mpl.colormaps[self.colors].resampled(128)
+        """The part of the map that is used."""
+        part = mpl.colormaps[self.colors](np.linspace(self.start, 1, 256))
+        colors = ListedColormap(part, name=self.colors)
         return colors if self.below is None else colors.with_extremes(under=self.below)
 
     @property
@@ -55,8 +59,8 @@ class Scale:
         return mpl.colors.Normalize(self.low, self.high)
 
 
-CBF = Scale('CBF [mL/100 g/min]', 0, 100, 'inferno')
-RELATIVE_CBF = Scale('CBF relative to the median [1]', 0, 2, 'inferno')
+CBF = Scale('CBF [mL/100 g/min]', 0, 100, 'inferno', BELOW_ZERO, 0.09)
+RELATIVE_CBF = Scale('CBF relative to the median [1]', 0, 2, 'inferno', BELOW_ZERO, 0.09)
 ATT = Scale('Arterial transit time [s]', 0, 3, 'viridis')
 RELATIVE_SD = Scale('Standard deviation of CBF [% of CBF]', 0, 100, 'cividis')
 
@@ -69,9 +73,9 @@ STATUS_COLORS = {
 }
 STATUS_WORDS = {
     FitStatus.CONVERGED: 'converged',
-    FitStatus.ON_KINK: 'converged on a kink',
+    FitStatus.ON_KINK: 'on a kink',
     FitStatus.AT_BOUND: 'at a bound',
-    FitStatus.ATT_NOT_IDENTIFIABLE: 'ATT not identifiable',
+    FitStatus.ATT_NOT_IDENTIFIABLE: 'ATT unclear',
     FitStatus.FAILED: 'failed',
 }
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.maps import FitStatus, FloatArray
 from aslprep_nn.report.expectations import EXPECTATIONS, expectation
 from aslprep_nn.report.quality_number import Mark, QualityNumber
@@ -92,13 +91,16 @@ def quality_columns() -> dict[str, dict[str, str]]:
     return {'protocol': {'Description': 'Label type and timings of the run.'}, **columns}
 
 
-def describe_protocol(acquisition: Acquisition) -> str:
+def describe_protocol(results: RunResults) -> str:
     """Name a protocol in a few words, the same for runs that can be compared."""
-    timings = measurements_by_timing(acquisition)
-    delays = sorted({pld for pld, _ in timings})
-    if len(delays) == 1:
-        return f'{acquisition.labeling} delay {delays[0]:g} s'
-    return f'{acquisition.labeling} {len(delays)} delays {delays[0]:g}–{delays[-1]:g} s'
+    delays = sorted(set(results.acquisition.pld))
+    timing = (
+        f'delay {delays[0]:g} s'
+        if len(delays) == 1
+        else f'{len(delays)} delays {delays[0]:g} to {delays[-1]:g} s'
+    )
+    relative = '' if results.has_m0 else ', no M0'
+    return f'{results.acquisition.labeling} {timing}{relative}'
 
 
 def _expectation(number: QualityNumber, *, has_m0: bool, value: float) -> QualityNumber:

@@ -30,7 +30,7 @@ class QualityNumber:
     unit
         As BIDS writes it, '1' for a ratio.
     usual_low, usual_high
-        Between them nothing needs to be said.
+        Between them nothing needs to be said; the upper one may be infinite.
     meaning
         One line for people.
     label
@@ -69,15 +69,15 @@ class QualityNumber:
 
     @property
     def usual_text(self) -> str:
-        """The usual range, as people read it; '' where there is none."""
-        low, high = self.usual_low, self.usual_high
-        if math.isinf(low) and math.isinf(high):
-            return ''
-        if math.isinf(high):
-            return f'at least {self.digits(low)}{self.suffix}'
-        if math.isinf(low):
-            return f'at most {self.digits(high)}{self.suffix}'
-        return f'{self.digits(low)} to {self.digits(high)}{self.suffix}'
+        """The usual range with its unit, as people read it."""
+        return f'{self.usual_digits}{self.suffix}'
+
+    @property
+    def usual_digits(self) -> str:
+        """The usual range without its unit."""
+        if math.isinf(self.usual_high):
+            return f'at least {self.digits(self.usual_low)}'
+        return f'{self.digits(self.usual_low)} to {self.digits(self.usual_high)}'
 
     @property
     def concern(self) -> str:
@@ -101,4 +101,5 @@ class QualityNumber:
             return f'{value:g}'
         decimals = max(0, 2 - math.floor(math.log10(abs(value))))
         written = f'{value:.{min(decimals, 4)}f}'
-        return written.rstrip('0').rstrip('.') if '.' in written else written
+        trimmed = written.rstrip('0').rstrip('.') if '.' in written else written
+        return trimmed.replace('-', '−')

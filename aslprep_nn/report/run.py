@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from aslprep_nn.report.curves import cbf_histogram, motion, repetitions
+from aslprep_nn.report.curves import histograms, motion, repetitions
 from aslprep_nn.report.figures import Figure
-from aslprep_nn.report.kinetics import kinetic_curves
+from aslprep_nn.report.kinetics import kinetic_curves, residuals_by_delay
 from aslprep_nn.report.methods import describe_methods
 from aslprep_nn.report.mosaics import (
     delta_m_by_delay,
@@ -72,12 +72,18 @@ def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
         yield 'glance', figure
     for figure in maps_in_full(results):
         yield 'maps', figure
-    yield 'maps', cbf_histogram(results)
+    for figure in histograms(results):
+        yield 'maps', figure
     yield 'data', delta_m_by_delay(results)
     yield 'data', repetitions(results)
-    for section, maybe in (('data', kinetic_curves(results)), ('motion', motion(results))):
-        if maybe is not None:
-            yield section, maybe
+    for section, draw in (
+        ('data', residuals_by_delay),
+        ('data', kinetic_curves),
+        ('motion', motion),
+    ):
+        figure_or_none = draw(results)
+        if figure_or_none is not None:
+            yield section, figure_or_none
     yield 'mask', mask_over_reference(results)
 
 
@@ -89,7 +95,7 @@ def _facts(results: RunResults) -> dict[str, Any]:
     key_numbers = [name for name in KEY_NUMBERS if name in known][:N_KEY_NUMBERS]
     return {
         'run': results.name,
-        'protocol': describe_protocol(results.acquisition),
+        'protocol': describe_protocol(results),
         'verdict': {
             'word': verdict.usability,
             'level': verdict.usability.name.lower(),
@@ -119,6 +125,7 @@ def _about_number(number: QualityNumber) -> dict[str, Any]:
         'digits': number.digits(number.value),
         'suffix': number.suffix,
         'usual': number.usual_text,
+        'usual_digits': number.usual_digits,
         'usual_low': _json_number(number.usual_low),
         'usual_high': _json_number(number.usual_high),
         'mark': number.mark,

@@ -16,7 +16,8 @@ from aslprep_nn.report.figures import SHARPNESS, blank
 from aslprep_nn.report.painting import PLATE, Scale, stripes
 
 #: All on a screen [px].
-GAP, TITLE_HEIGHT, LEGEND_HEIGHT, LINE = 3, 26, 50, 16
+GAP, TITLE_HEIGHT, LEGEND_HEIGHT, LINE = 3, 26, 48, 15
+NARROWEST_WITH_SIDES = 50
 TEXT, SOFT_TEXT = '#eef1f4', '#b8c0ca'
 SMALL, NORMAL = 7.5, 8.5
 
@@ -111,8 +112,8 @@ def draw_sheet(
     return canvas
 
 
-def color_bar(scale: Scale, others: Mapping[str, str] | None = None) -> Legend:
-    """Make a legend of a scale, of what has no estimate, and of other labelled colours."""
+def color_bar(scale: Scale) -> Legend:
+    """Make a legend of a scale, of what lies below it, and of what has no estimate."""
 
     def draw(axes: Axes, width: float) -> None:
         length = min(0.62 * width, 420)
@@ -123,10 +124,11 @@ def color_bar(scale: Scale, others: Mapping[str, str] | None = None) -> Legend:
             axes.plot([at, at], [16, 20], color=SOFT_TEXT, linewidth=0.8)
             side = {scale.low: 'left', scale.high: 'right'}.get(value, 'center')
             axes.text(at, 23, f'{value:g}', color=TEXT, size=SMALL, va='top', ha=side)
-        _striped_swatch(axes, 10 + length + 14, 6)
-        axes.text(10 + length + 30, 11, 'no estimate', color=TEXT, size=SMALL, va='center')
-        for index, (label, color) in enumerate((others or {}).items()):
-            _swatch(axes, 10 + length + 120 + 110 * index, 6, color, label)
+        right = 10 + length + 16
+        axes.imshow(stripes(np.ones((20, 20), dtype=bool)), extent=(right, right + 10, 16, 6))
+        axes.text(right + 15, 11.5, 'no estimate', color=TEXT, size=SMALL, va='center')
+        if scale.below is not None:
+            _swatch(axes, right, 24, scale.below, 'below zero')
 
     return draw
 
@@ -150,21 +152,15 @@ def _draw_tile(
     left, top = corner
     right, bottom = left + grid.tile_width, top + grid.tile_height
     axes.imshow(picture, extent=(left, right, bottom, top), aspect='auto', interpolation='nearest')
-    middle = (top + bottom) / 2
-    axes.text(left + 2, bottom - 2, label, color=SOFT_TEXT, size=SMALL, va='bottom')
-    if grid.tile_width >= 60:
-        axes.text(left + 2, middle, 'R', color=SOFT_TEXT, size=SMALL, va='center')
-        axes.text(right - 2, middle, 'L', color=SOFT_TEXT, size=SMALL, va='center', ha='right')
+    axes.text(left + 2, bottom - 1, label, color=SOFT_TEXT, size=SMALL, va='bottom')
+    if grid.tile_width >= NARROWEST_WITH_SIDES:
+        axes.text(left + 3, top + 2, 'R', color=SOFT_TEXT, size=SMALL, va='top')
+        axes.text(right - 3, top + 2, 'L', color=SOFT_TEXT, size=SMALL, va='top', ha='right')
 
 
 def _swatch(axes: Axes, left: float, top: float, color: str, label: str) -> None:
     axes.add_patch(Rectangle((left, top), 10, 10, color=color))
     axes.text(left + 15, top + 5.5, label, color=TEXT, size=SMALL, va='center')
-
-
-def _striped_swatch(axes: Axes, left: float, top: float) -> None:
-    swatch = stripes(np.ones((20, 20), dtype=bool))
-    axes.imshow(swatch, extent=(left, left + 10, top + 10, top), aspect='auto')
 
 
 def _plain_axes(

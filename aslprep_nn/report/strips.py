@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from aslprep_nn.maps import FloatArray
 from aslprep_nn.report.expectations import EXPECTATIONS
@@ -19,8 +20,11 @@ FAR = 3.5
 #: From the median absolute deviation to the standard deviation of a normal distribution.
 MAD_TO_SD = 1.4826
 
+#: Part of the usual range within which runs count as alike.
+SMALL_SHARE = 0.02
+
 #: Of a strip plot [px].
-WIDTH, MARGIN, ROW_HEIGHT = 420, 14, 46
+WIDTH, MARGIN, ROW_HEIGHT, LABEL_HEIGHT, AXIS_HEIGHT = 420, 14, 62, 18, 24
 
 
 @dataclass(frozen=True)
@@ -106,9 +110,8 @@ def _outliers(runs: pd.DataFrame, number: QualityNumber, protocol: str) -> list[
     if len(known) < FEWEST_RUNS:
         return []
     median = float(np.median(known))
-    spread = MAD_TO_SD * float(np.median(np.abs(known - median)))
-    if spread == 0:
-        return []
+    deviation = MAD_TO_SD * float(np.median(np.abs(known - median)))
+    spread = max(deviation, _least_spread(number, median))
     found = []
     for (_, row), value in zip(runs.iterrows(), values, strict=True):
         distance = (value - median) / spread
@@ -123,6 +126,13 @@ def _outliers(runs: pd.DataFrame, number: QualityNumber, protocol: str) -> list[
     return found
 
 
+def _least_spread(number: QualityNumber, median: float) -> float:
+    """Say what difference is too small to matter, however alike the other runs are."""
+    width = number.usual_high - number.usual_low
+    scale = width if math.isfinite(width) else max(abs(median), abs(number.usual_low))
+    return SMALL_SHARE * scale
+
+
 def _strip_plot(
     known: pd.DataFrame, number: QualityNumber, unusual: set[tuple[str, str]]
 ) -> StripPlot:
@@ -130,7 +140,7 @@ def _strip_plot(
     low, high = _axis(values, number)
     strips = []
     for row, (protocol, runs) in enumerate(known.groupby('protocol', sort=True)):
-        middle = ROW_HEIGHT * (row + 0.62)
+        middle = ROW_HEIGHT * row + (ROW_HEIGHT + LABEL_HEIGHT) / 2
         heights = middle + _swarm(_to_x(runs[number.name].to_numpy(float), low, high))
         points = tuple(
             Point(
@@ -150,10 +160,10 @@ def _strip_plot(
     return StripPlot(
         number=number,
         strips=tuple(strips),
-        height=ROW_HEIGHT * len(strips) + 26,
+        height=ROW_HEIGHT * len(strips) + AXIS_HEIGHT,
         ticks=tuple(
             (float(_to_x(np.array(tick), low, high)), number.digits(tick))
-            for tick in np.linspace(low, high, 5).tolist()
+            for tick in _ticks(low, high)
         ),
         usual=_usual(number, low, high),
     )
@@ -165,6 +175,12 @@ def _axis(values: FloatArray, number: QualityNumber) -> tuple[float, float]:
     low, high = min([*values, *usual]), max([*values, *usual])
     margin = 0.03 * (high - low) or 1.0
     return float(low - margin), float(high + margin)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Choose round numbers within an axis."""
+    ticks = MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    return [float(tick) for tick in ticks if low <= tick <= high]
 
 
 def _usual(number: QualityNumber, low: float, high: float) -> tuple[float, float]:

@@ -10,6 +10,9 @@ from aslprep_nn.report.quality_number import Mark, QualityNumber
 
 #: Numbers whose trouble explains that of others are named before them.
 CAUSES_FIRST = ('mean_delta_m', 'perfusion_z', 'fd_mean')
+_CAUSE_RANK = {name: rank for rank, name in enumerate(CAUSES_FIRST)}
+#: More reasons than this nobody reads in one sentence.
+MOST_REASONS = 3
 
 
 class Usability(StrEnum):
@@ -40,7 +43,9 @@ class Verdict:
         """The reasons after the word, as one sentence."""
         if not self.reasons:
             return 'every number that could be measured lies within its usual range.'
-        return '; '.join(self.reasons) + '.'
+        n_more = len(self.reasons) - MOST_REASONS
+        more = f'; and {n_more} more below' if n_more > 0 else ''
+        return f'{"; ".join(self.reasons[:MOST_REASONS])}{more}.'
 
 
 def judge(numbers: Sequence[QualityNumber], *, has_m0: bool = True) -> Verdict:
@@ -64,5 +69,5 @@ def judge(numbers: Sequence[QualityNumber], *, has_m0: bool = True) -> Verdict:
 
 def _concerns(numbers: Sequence[QualityNumber], mark: Mark) -> tuple[str, ...]:
     marked = [number for number in numbers if number.mark is mark]
-    marked.sort(key=lambda number: number.name not in CAUSES_FIRST)
+    marked.sort(key=lambda number: _CAUSE_RANK.get(number.name, len(_CAUSE_RANK)))
     return tuple(number.concern for number in marked)

@@ -90,7 +90,8 @@ def simulate(
         maps['std_cbf'] = ParameterMap(std_cbf / (1 if has_m0 else 35), maps['cbf'].unit, 'sd')
         maps['std_att'] = ParameterMap(np.where(mask, 0.05, np.nan), 's', 'sd')
     reference = mask * (0.8 - 0.25 * grey + 0.4 * ventricle) + 0.02 * rng.random(shape)
-    zooms = np.array([200, 236, 9 * shape[2]]) / np.array(shape)
+    zooms = np.array([156, 188, 140]) / np.array(shape)
+    zooms[2] = zooms[2] if shape[2] > 1 else 6.0
     if affine is None:
         affine = np.diag([*zooms, 1.0])
         affine[:3, 3] = -zooms * (np.array(shape) - 1) / 2
