@@ -29,7 +29,7 @@ from aslprep_nn.report.figures import (
     screen_width,
 )
 from aslprep_nn.report.quality_number import QualityNumber
-from aslprep_nn.report.regions import gm_like
+from aslprep_nn.report.regions import gm_like, signal_unit
 from aslprep_nn.report.results import RunResults
 
 VOLUME_COLORS = {
@@ -109,21 +109,21 @@ def _histogram(
 
 def repetitions(results: RunResults) -> Figure:
     """Plot the grey-matter-like mean of every measurement in the order of acquisition."""
-    percent = 100 if results.has_m0 else 1
+    factor, unit = signal_unit(results)
     bright = results.relative_delta_m[gm_like(results)]
     complete = bright[np.isfinite(bright).all(axis=-1)]
     n_measurements = results.acquisition.n_measurements
     means = complete.mean(axis=0) if len(complete) else np.full(n_measurements, np.nan)
     canvas = blank(560, 300)
     axes = canvas.subplots()
-    dress(axes, 'measurement', signal_label(results))
+    dress(axes, 'measurement', unit)
     axes.axhline(0, color=FAINT, linewidth=0.8)
-    axes.plot(np.arange(1, n_measurements + 1), percent * means, color=GRID, linewidth=1)
+    axes.plot(np.arange(1, n_measurements + 1), factor * means, color=GRID, linewidth=1)
     delays = np.array(results.acquisition.pld)
     for index, delay in enumerate(sorted(set(delays))):
         at = np.flatnonzero(delays == delay)
         color = (BLUE, ORANGE, GREEN, PURPLE, FAINT, INK)[index % 6]
-        axes.plot(at + 1, percent * means[at], 'o', color=color, markersize=4, label=f'{delay:g} s')
+        axes.plot(at + 1, factor * means[at], 'o', color=color, markersize=4, label=f'{delay:g} s')
     if len(set(delays)) <= 8:
         axes.legend(frameon=False, labelcolor=INK, fontsize=8, ncols=4, title_fontsize=8)
     canvas.subplots_adjust(left=0.14, right=0.98, top=0.96, bottom=0.17)
@@ -147,11 +147,6 @@ def dress(axes: Axes, x_label: str, y_label: str) -> None:
     for side, spine in axes.spines.items():
         spine.set_visible(side in ('left', 'bottom'))
         spine.set_color(FAINT)
-
-
-def signal_label(results: RunResults) -> str:
-    """Name the axis of delta M."""
-    return 'delta M [% of M0]' if results.has_m0 else 'delta M over its mean'
 
 
 def _lines(

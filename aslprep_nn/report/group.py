@@ -16,8 +16,8 @@ from aslprep_nn.report.html import render
 from aslprep_nn.report.quality import quality_columns
 from aslprep_nn.report.records import RunState, read_records
 from aslprep_nn.report.strips import find_outliers, strip_plots
-from aslprep_nn.report.writing import write_atomically
 from aslprep_nn.version import __version__
+from aslprep_nn.writing import write_atomically
 
 QUALITY_FILES = 'sub-*/**/perf/*_desc-qualitycontrol_cbf.tsv'
 NAMES = [number.name for number in EXPECTATIONS]

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from aslprep_nn.calibration.slice_timing import slice_delay
 from aslprep_nn.maps import FloatArray
-from aslprep_nn.report.curves import dress, signal_label
+from aslprep_nn.report.curves import dress
 from aslprep_nn.report.figures import (
     BLUE,
     FAINT,
@@ -30,6 +30,7 @@ from aslprep_nn.report.regions import (
     darkest,
     gm_like,
     measurements_by_timing,
+    signal_unit,
 )
 from aslprep_nn.report.results import RunResults
 from aslprep_nn.signal.kinetics import delta_m
@@ -57,8 +58,7 @@ def kinetic_curves(results: RunResults) -> Figure | None:
     """
     if 'att' not in results.maps:
         return None
-    scale = _signal_scale(results)
-    places = [place for place in _places(results, scale) if place.voxels.any()]
+    places = [place for place in _places(results) if place.voxels.any()]
     if not places:
         return None
     n_columns = min(3, len(places))
@@ -68,8 +68,7 @@ def kinetic_curves(results: RunResults) -> Figure | None:
     for axes in panels[len(places) :]:
         axes.axis('off')
     for index, (axes, place) in enumerate(zip(panels, places, strict=False)):
-        y_label = '' if index % n_columns else signal_label(results)
-        _panel(axes, results, place, scale, y_label=y_label)
+        _panel(axes, results, place, has_label=index % n_columns == 0)
     height = 20 + 250 * n_rows
     canvas.subplots_adjust(
         left=0.06, right=0.99, top=1 - 26 / height, bottom=46 / height, hspace=0.42, wspace=0.16
@@ -99,27 +98,26 @@ def residuals_by_delay(results: RunResults) -> Figure | None:
     if not voxels.any():
         return None
     groups = measurements_by_timing(results.acquisition)
-    percent = 100 if results.has_m0 else 1
-    predicted = _signal_scale(results) * _predict(results, voxels, groups).mean(axis=0)
+    factor, unit = signal_unit(results)
+    predicted = _predict(results, voxels, groups).mean(axis=0)
     measured = results.relative_delta_m[voxels].mean(axis=0, dtype=float)
     left = [measured[group] - fit for group, fit in zip(groups.values(), predicted, strict=True)]
     canvas = blank(560, 300)
     axes = canvas.subplots()
-    dress(axes, 'post-labelling delay [s]', f'measured − fitted {signal_label(results)}')
+    dress(axes, 'post-labelling delay [s]', f'residual of {unit}')
     axes.axhline(0, color=FAINT, linewidth=0.8)
     for (pld, _), repetitions in zip(groups, left, strict=True):
-        shown = percent * repetitions
+        shown = factor * repetitions
         axes.plot([pld] * len(shown), shown, 'o', color=FAINT, markersize=3)
         axes.plot(pld, shown.mean(), 'D', color=ORANGE, markersize=5)
     canvas.subplots_adjust(left=0.16, right=0.98, top=0.96, bottom=0.17)
-    largest = max(abs(float(each.mean())) for each in left) / max(
-        float(np.abs(predicted).max()), 1e-12
-    )
+    largest = max(abs(float(each.mean())) for each in left)
+    share = largest / max(float(np.abs(predicted).max()), 1e-12)
     return Figure(
         'residuals',
         'What the fit leaves at each delay in grey-matter-like voxels: a dot for each repetition, '
         'a diamond for their mean. A pattern over delays says that the model misses something.',
-        f'The largest mean residual is {100 * largest:.1f} per cent of the largest signal.',
+        f'The largest mean residual is {100 * share:.1f} per cent of the largest signal.',
         Mime.SVG,
         as_svg(canvas, 'residuals'),
         screen_width(canvas),
@@ -127,7 +125,7 @@ def residuals_by_delay(results: RunResults) -> Figure | None:
     )
 
 
-def _places(results: RunResults, scale: float) -> list[_Place]:
+def _places(results: RunResults) -> list[_Place]:
     fitted = _fitted(results)
     regions = [
         _Place('brain mean', fitted),
@@ -135,7 +133,7 @@ def _places(results: RunResults, scale: float) -> list[_Place]:
         _Place('darkest tenth', fitted & darkest(results, 0.1)),
     ]
     bright = fitted & gm_like(results)
-    misfit = _misfit(results, bright, scale)
+    misfit = _misfit(results, bright)
     single = {'best': 0.02, 'typical': 0.5, 'worst': 0.98}
     return regions + [
         _Place(f'one voxel, {word} fit', _voxel_at_quantile(bright, misfit, quantile))
@@ -150,12 +148,12 @@ def _fitted(results: RunResults) -> BoolArray:
     return np.asarray(results.mask & has_fit & complete)
 
 
-def _misfit(results: RunResults, voxels: BoolArray, scale: float) -> FloatArray:
+def _misfit(results: RunResults, voxels: BoolArray) -> FloatArray:
     """Root mean square of the mean measurement of each timing minus the fit, ``(voxel,)``."""
     groups = measurements_by_timing(results.acquisition)
     measured = results.relative_delta_m[voxels]
     means = np.stack([measured[:, group].mean(axis=1) for group in groups.values()], axis=1)
-    misfit = means - scale * _predict(results, voxels, groups)
+    misfit = means - _predict(results, voxels, groups)
     return np.asarray(np.sqrt((misfit**2).mean(axis=1)))
 
 
@@ -174,20 +172,9 @@ def _predict(
     acquisition = replace(results.acquisition, pld=pld, labeling_duration=labeling_duration)
     delay = slice_delay(results.acquisition, results.mask.shape)[voxels]
     protocol = Protocol.of(acquisition, slice_delay=torch.as_tensor(delay))
-    cbf, att = (torch.as_tensor(results.maps[name].values[voxels].astype(float))
-                for name in ('cbf', 'att'))  # fmt: skip
-    return np.asarray(delta_m(cbf, att, protocol).numpy())
-
-
-def _signal_scale(results: RunResults) -> float:
-    """Say how many units of the signal one of the model is: 1 unless CBF is relative."""
-    voxels = _at_most(_fitted(results), MOST_VOXELS)
-    if results.has_m0 or not voxels.any():
-        return 1.0
-    timings = list(zip(results.acquisition.pld, results.acquisition.labeling_duration, strict=True))
-    predicted = _predict(results, voxels, timings).mean(axis=0)
-    measured = results.relative_delta_m[voxels].mean(axis=0)
-    return float(measured @ predicted / (predicted @ predicted))
+    cbf = results.model_cbf_per_unit * results.maps['cbf'].values[voxels].astype(float)
+    att = results.maps['att'].values[voxels].astype(float)
+    return np.asarray(delta_m(torch.as_tensor(cbf), torch.as_tensor(att), protocol).numpy())
 
 
 def _at_most(voxels: BoolArray, most: int) -> BoolArray:
@@ -198,19 +185,19 @@ def _at_most(voxels: BoolArray, most: int) -> BoolArray:
     return kept
 
 
-def _panel(axes: Axes, results: RunResults, place: _Place, scale: float, *, y_label: str) -> None:
-    percent = 100 if results.has_m0 else 1
-    dress(axes, 'post-labelling delay [s]', y_label)
+def _panel(axes: Axes, results: RunResults, place: _Place, *, has_label: bool) -> None:
+    factor, unit = signal_unit(results)
+    dress(axes, 'post-labelling delay [s]', unit if has_label else '')
     axes.set_title(place.title, color=INK, fontsize=9, loc='left')
     axes.axhline(0, color=FAINT, linewidth=0.8)
     voxels = _at_most(place.voxels, MOST_VOXELS)
     groups = measurements_by_timing(results.acquisition)
-    signal = percent * results.relative_delta_m[voxels].mean(axis=0, dtype=float)
+    signal = factor * results.relative_delta_m[voxels].mean(axis=0, dtype=float)
     for duration in sorted({duration for _, duration in groups}):
         own = {pld: group for (pld, other), group in groups.items() if other == duration}
         delays = np.linspace(max(0, min(own) - 0.2), max(own) + 0.3, N_CURVE_POINTS)
         timings = [(float(delay), duration) for delay in delays]
-        curve = scale * percent * _predict(results, voxels, timings).mean(axis=0)
+        curve = factor * _predict(results, voxels, timings).mean(axis=0)
         axes.plot(delays, curve, color=ORANGE, linewidth=1.6)
         axes.errorbar(
             list(own),

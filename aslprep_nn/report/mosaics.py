@@ -13,12 +13,8 @@ from scipy import ndimage
 from aslprep_nn.maps import FitStatus, FloatArray
 from aslprep_nn.report.figures import Figure, Mime, as_png, screen_height
 from aslprep_nn.report.painting import (
-    ATT,
     BELOW_ZERO,
-    CBF,
     OUTLINE,
-    RELATIVE_CBF,
-    RELATIVE_SD,
     STATUS_COLORS,
     STATUS_WORDS,
     Scale,
@@ -26,8 +22,8 @@ from aslprep_nn.report.painting import (
     paint_grey,
     paint_status,
 )
-from aslprep_nn.report.quality import relative_standard_deviation
-from aslprep_nn.report.regions import BoolArray, measurements_by_timing
+from aslprep_nn.report.quantities import Quantity, quantities
+from aslprep_nn.report.regions import BoolArray, measurements_by_timing, signal_unit
 from aslprep_nn.report.results import RunResults
 from aslprep_nn.report.sheet import Grid, Legend, color_bar, draw_sheet, swatches
 from aslprep_nn.report.slices import AxialView
@@ -107,22 +103,25 @@ def delta_m_by_delay(results: RunResults) -> Figure:
     """Draw the mean difference image of each timing, delays from left to right, on one scale."""
     view = AxialView.of(results.mask, results.affine)
     timings = measurements_by_timing(results.acquisition)
-    percent = 100 if results.has_m0 else 1
+    factor, unit = signal_unit(results)
     means = [
-        percent * results.relative_delta_m[..., indices].mean(axis=-1, dtype=float)
+        factor * results.relative_delta_m[..., indices].mean(axis=-1, dtype=float)
         for indices in timings.values()
     ]
-    scale = _delta_m_scale(results, means)
+    scale = _delta_m_scale(means, results.mask, unit)
     levels = view.spread(4 if len(means) > 1 else 12)
     n_columns = len(means) if len(means) > 1 else min(6, len(levels))
     grid = Grid(len(levels) * len(means), n_columns, PAGE, view.height_over_width, widest=150)
     pictures, labels = [], []
     for level in levels:
+        height = f'z {view.positions[level]:.0f}'
         for (pld, _), volume in zip(timings, means, strict=True):
             plane = view.plane(volume, level, grid.picture_width)
             mask = view.plane(results.mask, level, grid.picture_width)
             pictures.append(paint(plane, mask, scale))
-            labels.append(f'{pld:g} s' if level == levels[0] else f'z {view.positions[level]:.0f}')
+            delay = [f'{pld:g} s'] if level == levels[0] else []
+            is_first = volume is means[0]
+            labels.append('\n'.join([*delay, *([height] if is_first else [])]))
     canvas = draw_sheet(
         grid, pictures, labels, title='Mean difference by delay', draw_legend=color_bar(scale)
     )
@@ -139,28 +138,14 @@ def delta_m_by_delay(results: RunResults) -> Figure:
 
 
 def _maps(results: RunResults, view: AxialView) -> Iterator[_Map]:
-    cbf, mask = results.maps['cbf'], results.mask
-    yield _value_map(
-        'cbf',
-        CBF if results.has_m0 else RELATIVE_CBF,
-        cbf.values,
-        'Cerebral blood flow.' if results.has_m0 else 'Cerebral blood flow over its median.',
-        mask=mask,
-        view=view,
-    )
-    if 'att' in results.maps:
-        caption = 'Arterial transit time: how long labelled blood takes to arrive.'
-        yield _value_map('att', ATT, results.maps['att'].values, caption, mask=mask, view=view)
-    if 'std_cbf' in results.maps:
-        caption = 'Standard deviation of CBF in per cent of CBF: 100 % says as good as nothing.'
-        relative = relative_standard_deviation(results)
-        yield _value_map('sd', RELATIVE_SD, relative, caption, mask=mask, view=view)
+    for quantity in quantities(results):
+        yield _value_map(quantity, results.mask, view)
     yield _status_map(results, view)
 
 
-def _value_map(
-    name: str, scale: Scale, values: FloatArray, caption: str, *, mask: BoolArray, view: AxialView
-) -> _Map:
+def _value_map(quantity: Quantity, mask: BoolArray, view: AxialView) -> _Map:
+    values, scale = quantity.values, quantity.scale
+
     def painted(level: int, width: int) -> FloatArray:
         plane = view.plane(values, level, width)
         return paint(plane, view.plane(mask, level, width), scale)
@@ -172,7 +157,7 @@ def _value_map(
         if inside.size
         else 'No voxel has an estimate.'
     )
-    return _Map(name, scale.label, caption, summary, painted, color_bar(scale))
+    return _Map(quantity.name, scale.label, quantity.caption, summary, painted, color_bar(scale))
 
 
 def _status_map(results: RunResults, view: AxialView) -> _Map:
@@ -222,11 +207,10 @@ def _draw(
     )
 
 
-def _delta_m_scale(results: RunResults, means: Sequence[FloatArray]) -> Scale:
-    inside = np.concatenate([mean[results.mask & np.isfinite(mean)] for mean in means])
+def _delta_m_scale(means: Sequence[FloatArray], mask: BoolArray, unit: str) -> Scale:
+    inside = np.concatenate([mean[mask & np.isfinite(mean)] for mean in means])
     high = float(np.percentile(inside, 99)) if inside.size else 0.0
-    label = 'delta M [% of M0]' if results.has_m0 else 'delta M over its mean [1]'
-    return Scale(label, 0, float(f'{high:.1g}') if high > 0 else 1.0, 'gray', BELOW_ZERO)
+    return Scale(unit, 0, float(f'{high:.1g}') if high > 0 else 1.0, 'gray', BELOW_ZERO)
 
 
 def _percent(share: float) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from aslprep_nn.report.figures import Mime
 from aslprep_nn.report.html import data_uri, render
 from aslprep_nn.report.records import RunRecord, RunState, read_records
-from aslprep_nn.report.writing import write_atomically
 from aslprep_nn.version import __version__
+from aslprep_nn.writing import write_atomically
 
 #: Figures of a page may take this much, encoded, so that the page stays below 8 MB.
 MOST_BYTES = 7_200_000
@@ -63,17 +64,13 @@ def _reports(output_dir: Path, subject: str, *, without: set[str]) -> list[dict[
 def _embed(
     reports: Sequence[dict[str, Any]], records: dict[str, RunRecord]
 ) -> list[dict[str, Any]]:
-    """Put the figures into the facts, those of the first screens first, as many as fit."""
+    """Put the images into the facts, those of the first screens first, as many as fit."""
     room = MOST_BYTES
-    for section in SECTIONS:
-        for report in reports:
-            for figure in report['figures']:
-                if figure['section'] != section:
-                    continue
-                data = (report['folder'] / figure['file']).read_bytes()
-                uri = data_uri(figure['mime'], data)
-                room -= len(uri)
-                figure['uri'] = uri if room >= 0 else ''
+    for images in _by_importance(reports):
+        for folder, image in images:
+            uri = data_uri(image.get('mime', Mime.PNG), (folder / image['file']).read_bytes())
+            room -= len(uri)
+            image['uri'] = uri if room >= 0 else ''
     return [
         {
             **report,
@@ -81,11 +78,38 @@ def _embed(
                 section: [f for f in report['figures'] if f['section'] == section]
                 for section in SECTIONS
             },
+            'viewer': _viewer(report['viewer']),
             'key': [_named(report['quality'], name) for name in report['key_numbers']],
             'record': records.get(report['run']),
         }
         for report in reports
     ]
+
+
+def _by_importance(
+    reports: Sequence[dict[str, Any]],
+) -> Iterator[list[tuple[Path, dict[str, Any]]]]:
+    """Yield the images of all runs, with their folders, group by group."""
+    for section in SECTIONS:
+        yield [
+            (report['folder'], figure)
+            for report in reports
+            for figure in report['figures']
+            if figure['section'] == section
+        ]
+    yield [(report['folder'], sprite) for report in reports for sprite in report['viewer']['maps']]
+
+
+def _viewer(facts: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what the slice slider needs; None where its images found no room."""
+    maps = [sprite for sprite in facts['maps'] if sprite['uri']]
+    if len(maps) < len(facts['maps']):
+        return None
+    legends = [{k: v for k, v in sprite.items() if k not in ('uri', 'file')} for sprite in maps]
+    return {
+        'facts': json.dumps({**facts, 'maps': legends}, ensure_ascii=False),
+        'images': [{'uri': sprite['uri'], 'label': sprite['label']} for sprite in maps],
+    }
 
 
 def _named(numbers: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:

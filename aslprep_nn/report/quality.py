@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from aslprep_nn.maps import FitStatus, FloatArray
-from aslprep_nn.report.expectations import EXPECTATIONS, expectation
+from aslprep_nn.report.expectations import EXPECTATIONS
 from aslprep_nn.report.quality_number import Mark, QualityNumber
 from aslprep_nn.report.regions import (
     BoolArray,
@@ -31,15 +31,8 @@ __all__ = [
     'relative_standard_deviation',
 ]
 
-#: What the grey-matter-like CBF is expected to be where 1 is the median of the brain.
-RELATIVE_CBF = replace(
-    expectation('gm_like_cbf'),
-    unit='1',
-    usual_low=1,
-    usual_high=3,
-    limit_low=-math.inf,
-    limit_high=math.inf,
-)
+#: Numbers that mean nothing without an M0, because their unit does not.
+NEED_M0 = ('gm_like_cbf', 'mean_delta_m')
 
 
 def measure_quality(results: RunResults) -> tuple[QualityNumber, ...]:
@@ -58,8 +51,9 @@ def measure_quality(results: RunResults) -> tuple[QualityNumber, ...]:
         'mask_volume': _mask_volume(results),
         'n_pairs': float(results.acquisition.n_measurements),
     }
+    unknown = () if results.has_m0 else NEED_M0
     return tuple(
-        _expectation(number, has_m0=results.has_m0, value=measured[number.name])
+        replace(number, value=math.nan if number.name in unknown else measured[number.name])
         for number in EXPECTATIONS
     )
 
@@ -101,16 +95,6 @@ def describe_protocol(results: RunResults) -> str:
     )
     relative = '' if results.has_m0 else ', no M0'
     return f'{results.acquisition.labeling} {timing}{relative}'
-
-
-def _expectation(number: QualityNumber, *, has_m0: bool, value: float) -> QualityNumber:
-    if has_m0:
-        return replace(number, value=value)
-    if number.name == 'gm_like_cbf':
-        return replace(RELATIVE_CBF, value=value)
-    if number.name == 'mean_delta_m':
-        return replace(number, value=math.nan, unit='1')
-    return replace(number, value=value)
 
 
 def _perfusion(results: RunResults, bright: BoolArray) -> dict[str, float]:

@@ -36,6 +36,17 @@ def mean_delta_m(results: RunResults) -> FloatArray:
     return np.asarray(total / np.maximum(present.sum(axis=-1), 1))
 
 
+def signal_unit(results: RunResults) -> tuple[float, str]:
+    """Say what to multiply delta M with for people, and what it then is.
+
+    Per cent of M0; without an M0 multiples of its own mean over the brain.
+    """
+    if results.has_m0:
+        return 100.0, 'delta M [% of M0]'
+    mean = abs(float(mean_delta_m(results)[results.mask].mean())) if results.mask.any() else 0.0
+    return (1 / mean if mean else 1.0), 'delta M over its mean'
+
+
 def brightest(results: RunResults, fraction: float) -> BoolArray:
     """Choose the given fraction of the mask's voxels with the largest mean delta M."""
     return _beyond_quantile(results, 1 - fraction, above=True)

@@ -22,7 +22,8 @@ from aslprep_nn.report.quality import describe_protocol, measure_quality
 from aslprep_nn.report.quality_number import QualityNumber
 from aslprep_nn.report.results import RunResults
 from aslprep_nn.report.verdict import judge
-from aslprep_nn.report.writing import write_atomically
+from aslprep_nn.report.viewer import layout, sprites
+from aslprep_nn.writing import write_atomically
 
 #: The numbers of the first screen; a run shows the first five it can tell.
 KEY_NUMBERS = (
@@ -59,8 +60,13 @@ def write_run_report(results: RunResults, figures_dir: Path, prefix: str) -> Pat
         file_name = f'{prefix}_desc-{figure.name}_asl.{figure.mime.extension}'
         write_atomically(figures_dir / file_name, figure.data)
         shown.append(_about_figure(section, figure, file_name))
+    viewer = {**layout(results), 'maps': []}
+    for sprite in sprites(results):
+        file_name = f'{prefix}_desc-{sprite.name}_asl.png'
+        write_atomically(figures_dir / file_name, sprite.data)
+        viewer['maps'].append({**sprite.legend, 'file': file_name})
     path = figures_dir / f'{prefix}_desc-report_asl.json'
-    report = {**_facts(results), 'figures': shown}
+    report = {**_facts(results), 'figures': shown, 'viewer': viewer}
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomically(path, text.encode())
     return path

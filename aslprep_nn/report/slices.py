@@ -77,8 +77,13 @@ class AxialView:
     @property
     def height_over_width(self) -> float:
         """Aspect of one slice on paper."""
-        n_rows, n_columns = self._shape()
+        n_rows, n_columns = self.n_voxels
         return n_rows * self.spacing[1] / (n_columns * self.spacing[0])
+
+    @property
+    def n_voxels(self) -> tuple[int, int]:
+        """Rows and columns of one slice."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
     def spread(self, n_slices: int) -> tuple[int, ...]:
         """Choose slices evenly through the brain, leaving out its very ends."""
@@ -87,6 +92,11 @@ class AxialView:
         ends = 0.08 * (len(self.covered) - 1)
         chosen = np.linspace(ends, len(self.covered) - 1 - ends, n_slices).round().astype(int)
         return tuple(self.covered[i] for i in chosen)
+
+    def voxels(self, volume: NDArray[Value], level: int) -> NDArray[Value]:
+        """Cut one slice, ``(row, column)``, a voxel an element."""
+        turned = nib.orientations.apply_orientation(volume, self.orientation)
+        return np.asarray(turned[::-1, ::-1, level].T[self.rows, self.columns])
 
     def plane(self, volume: NDArray[Value], level: int, width: int) -> NDArray[Value]:
         """Cut one slice and repeat its voxels until it is ``width`` square pixels wide.
@@ -104,14 +114,10 @@ class AxialView:
         -------
         ``(row, column)``: front at the top, the patient's right on the left.
         """
-        turned = nib.orientations.apply_orientation(volume, self.orientation)
-        voxels = turned[::-1, ::-1, level].T[self.rows, self.columns]
+        voxels = self.voxels(volume, level)
         height = max(1, round(width * self.height_over_width))
         rows, columns = _nearest(height, voxels.shape[0]), _nearest(width, voxels.shape[1])
         return np.asarray(voxels[np.ix_(rows, columns)])
-
-    def _shape(self) -> tuple[int, int]:
-        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
 
 def _extent(occupied: BoolArray, spacing: float) -> tuple[int, int]:

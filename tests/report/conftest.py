@@ -77,9 +77,10 @@ def simulate(
     status[mask & (ventricle > 0.6)] = FitStatus.ATT_NOT_IDENTIFIABLE
     failed = mask & (ventricle > 0.75)
     status[failed] = FitStatus.FAILED
+    per_unit = 1.0 if has_m0 else float(np.nanmedian(cbf))
     maps = {
         'cbf': ParameterMap(
-            np.where(failed, np.nan, scale * cbf / (1 if has_m0 else 35)),
+            np.where(failed, np.nan, scale * cbf / per_unit),
             'mL/100 g/min' if has_m0 else '1',
             'Cerebral blood flow.',
         ),
@@ -87,7 +88,7 @@ def simulate(
     if len(delays) > 1:
         noisy_att = np.where(mask & ~failed, att + 0.05 * rng.standard_normal(shape), np.nan)
         maps['att'] = ParameterMap(noisy_att, 's', 'Arterial transit time.')
-        maps['std_cbf'] = ParameterMap(std_cbf / (1 if has_m0 else 35), maps['cbf'].unit, 'sd')
+        maps['std_cbf'] = ParameterMap(std_cbf / per_unit, maps['cbf'].unit, 'sd')
         maps['std_att'] = ParameterMap(np.where(mask, 0.05, np.nan), 's', 'sd')
     reference = mask * (0.8 - 0.25 * grey + 0.4 * ventricle) + 0.02 * rng.random(shape)
     zooms = np.array([156, 188, 140]) / np.array(shape)
@@ -106,11 +107,12 @@ def simulate(
         affine=affine,
         reference=reference,
         mask=mask,
-        relative_delta_m=(mask[..., None] * scale * (clean + noise)).astype(np.float32),
+        relative_delta_m=np.where(mask[..., None], scale * (clean + noise), np.nan).astype('f4'),
         maps=maps,
         status=status,
         confounds=motion(2 * acquisition.n_measurements, rng),
         has_m0=has_m0,
+        model_cbf_per_unit=per_unit,
         notes=() if has_m0 else ('There is no M0, so CBF is relative: 1 is the median.',),
         provenance={'Version': '0.1.0', 'Seed': '0', 'Device': 'cpu'},
     )

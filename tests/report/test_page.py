@@ -51,7 +51,8 @@ def test_a_page_shows_the_verdict_the_numbers_and_every_figure(output_dir):
     report = json.loads((output_dir / 'sub-01/figures/sub-01_desc-report_asl.json').read_text())
     assert report['verdict']['word'] in html
     assert all(number['text'] in html for number in report['quality'])
-    assert len(Addresses(html).images) == len(report['figures'])
+    n_images = len(report['figures']) + len(report['viewer']['maps'])
+    assert len(Addresses(html).images) == n_images
 
 
 def test_a_page_loads_nothing_and_links_only_to_references(output_dir):

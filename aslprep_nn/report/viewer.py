@@ -1,0 +1,122 @@
+"""Every slice of every map as small images, for the page's slice slider."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import to_hex
+from numpy.typing import NDArray
+from PIL import Image
+
+from aslprep_nn.report.painting import STATUS_COLORS, STATUS_WORDS, Scale
+from aslprep_nn.report.quantities import Quantity, quantities
+from aslprep_nn.report.regions import BoolArray
+from aslprep_nn.report.results import RunResults
+from aslprep_nn.report.slices import AxialView
+
+#: Bytes of a sprite: outside the mask, no estimate, and the first and last of the values.
+OUTSIDE, NO_ESTIMATE, FIRST, LAST = 0, 1, 2, 255
+#: How far values reach beyond the ends of their scale, in lengths of the scale.
+BELOW, ABOVE = 0.25, 1.0
+N_COLORS = 64
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """All slices of one map side by side, one voxel a pixel.
+
+    Parameters
+    ----------
+    name
+        For the file name.
+    data
+        A PNG in greys: the bytes above.
+    legend
+        What a page needs to turn the bytes back into values and colours.
+    """
+
+    name: str
+    data: bytes
+    legend: dict[str, Any]
+
+
+def sprites(results: RunResults) -> Iterator[Sprite]:
+    """Make a sprite of every map."""
+    view = AxialView.of(results.mask, results.affine)
+    for quantity in quantities(results):
+        coded = _code(quantity, results.mask)
+        yield Sprite(f'viewer{quantity.name}', _png(coded, view), _scale_legend(quantity.scale))
+    labels = np.where(results.mask, FIRST + results.status, OUTSIDE).astype(np.uint8)
+    yield Sprite('viewerstatus', _png(labels, view), _status_legend())
+
+
+def layout(results: RunResults) -> dict[str, Any]:
+    """Say where in a sprite each slice lies, and how wide its voxels are."""
+    view = AxialView.of(results.mask, results.affine)
+    height, width = view.n_voxels
+    return {
+        'width': width,
+        'height': height,
+        'columns': _n_columns(view),
+        'aspect': view.height_over_width,
+        'z': [round(view.positions[level], 1) for level in view.covered],
+    }
+
+
+def _code(quantity: Quantity, mask: BoolArray) -> NDArray[np.uint8]:
+    low, high = _range(quantity.scale)
+    share = ((np.nan_to_num(quantity.values) - low) / (high - low)).clip(0, 1)
+    steps = FIRST + np.rint(share * (LAST - FIRST))
+    coded = np.where(np.isfinite(quantity.values), steps, NO_ESTIMATE)
+    return np.where(mask, coded, OUTSIDE).astype(np.uint8)
+
+
+def _range(scale: Scale) -> tuple[float, float]:
+    length = scale.high - scale.low
+    return scale.low - BELOW * length, scale.high + ABOVE * length
+
+
+def _png(coded: NDArray[np.uint8], view: AxialView) -> bytes:
+    (height, width), n_columns = view.n_voxels, _n_columns(view)
+    n_rows = math.ceil(len(view.covered) / n_columns)
+    sheet = np.zeros((n_rows * height, n_columns * width), np.uint8)
+    for index, level in enumerate(view.covered):
+        row, column = divmod(index, n_columns)
+        place = np.s_[row * height : (row + 1) * height, column * width : (column + 1) * width]
+        sheet[place] = view.voxels(coded, level)
+    buffer = io.BytesIO()
+    Image.fromarray(sheet).save(buffer, 'PNG', optimize=True)
+    return buffer.getvalue()
+
+
+def _n_columns(view: AxialView) -> int:
+    return math.ceil(math.sqrt(len(view.covered)))
+
+
+def _scale_legend(scale: Scale) -> dict[str, Any]:
+    low, high = _range(scale)
+    colors = scale.color_map(np.linspace(0, 1, N_COLORS))
+    return {
+        'label': scale.label,
+        'first': low,
+        'last': high,
+        'low': scale.low,
+        'high': scale.high,
+        'colors': [to_hex(color) for color in colors],
+        'below': scale.below,
+    }
+
+
+def _status_legend() -> dict[str, Any]:
+    return {
+        'label': 'Fit status',
+        'labels': {
+            str(FIRST + status): [STATUS_WORDS[status], color]
+            for status, color in STATUS_COLORS.items()
+        },
+    }
