@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / 'aslprep_nn'
 FLOORS = (
-    {'version', 'errors', 'acquisition', 'constants', 'maps', 'run', 'settings'},
+    {'version', 'errors', 'acquisition', 'constants', 'maps', 'run', 'settings', 'writing'},
     {'signal'},
     {'simulation', 'preprocessing', 'calibration', 'anatomy', 'estimation'},
     {'network', 'misspecification', 'bids'},

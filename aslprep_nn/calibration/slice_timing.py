@@ -8,7 +8,7 @@ from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.maps import FloatArray
 
 
-def slice_delay(acquisition: Acquisition, shape: tuple[int, int, int]) -> FloatArray:
+def slice_delay(acquisition: Acquisition, shape: tuple[int, ...]) -> FloatArray:
     """Spread the slice times over the image.
 
     Parameters
@@ -16,7 +16,7 @@ def slice_delay(acquisition: Acquisition, shape: tuple[int, int, int]) -> FloatA
     acquisition
         Holds the slice times and the axis they run along.
     shape
-        Of the image.
+        Of the image, ``(x, y, z)``.
 
     Returns
     -------

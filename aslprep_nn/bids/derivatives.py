@@ -1,0 +1,231 @@
+"""Names, sidecars and places of what the app writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aslprep_nn.maps import FitStatus
+from aslprep_nn.run import ASLRun
+from aslprep_nn.settings import Settings
+from aslprep_nn.version import __version__
+from aslprep_nn.writing import write_atomically
+
+BIDS_VERSION = '1.10.0'
+RAW = 'raw'
+
+#: What BIDS has no name for yet. Folders stand without a trailing slash: with one, the
+#: official validator does not match them.
+IGNORED_BY_VALIDATOR = (
+    '*.html',
+    'logs',
+    'group_*',
+    '*_cbf*',
+    '*_att*',
+    '*_abv*',
+    '*_misspec*',
+    '*_aslref*',
+    '*_mask*',
+    '*_dseg*',
+    '*_xfm*',
+    '*_timeseries*',
+    '*_m0scan*',
+    '**/figures',
+    '.work',
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of derivative.
+
+    Parameters
+    ----------
+    suffix
+        What follows the run's name: ``_desc-std_cbf``.
+    description
+        One sentence for people.
+    unit
+        As BIDS writes it; '' where there is none to state.
+    """
+
+    suffix: str
+    description: str
+    unit: str = ''
+
+
+CBF_UNIT = 'mL/100 g/min'
+KINDS = {
+    'cbf': Kind('_cbf', 'Cerebral blood flow; NaN where there is no estimate.', CBF_UNIT),
+    'att': Kind('_att', 'Arterial transit time; NaN where there is no estimate.', 's'),
+    'std_cbf': Kind('_desc-std_cbf', 'Standard deviation of CBF.', CBF_UNIT),
+    'std_att': Kind('_desc-std_att', 'Standard deviation of ATT.', 's'),
+    'fitstatus': Kind('_desc-fitstatus_dseg', 'How the fit of each voxel ended.'),
+    'still': Kind('_desc-preproc_asl', 'Motion-corrected series, scanner units.', 'arbitrary'),
+    'm0': Kind(
+        '_desc-preproc_m0scan',
+        'Equilibrium magnetisation of tissue, corrected for incomplete recovery, scanner units.',
+        'arbitrary',
+    ),
+    'delta_m': Kind(
+        '_desc-deltam_asl', 'Control minus label, motion-corrected, scanner units.', 'arbitrary'
+    ),
+    'reference': Kind('_desc-hmc_aslref', 'The image every volume was aligned to.', 'arbitrary'),
+    'mask': Kind('_desc-brain_mask', 'Voxels taken as brain.'),
+    'fov_mask': Kind('_desc-fov_mask', 'Voxels inside the field of view in every volume.'),
+}
+STATUS_LEVELS = {
+    FitStatus.OUTSIDE: 'outside the mask',
+    FitStatus.CONVERGED: 'converged',
+    FitStatus.AT_BOUND: 'at a bound',
+    FitStatus.ATT_NOT_IDENTIFIABLE: 'ATT not identifiable by this protocol',
+    FitStatus.FAILED: 'failed',
+    FitStatus.ON_KINK: 'converged on a kink: ATT equals a PLD or PLD + duration',
+}
+
+
+def perf_dir(settings: Settings, run: ASLRun) -> Path:
+    """Return the folder of a run's maps."""
+    return _entity_dir(settings, run) / 'perf'
+
+
+def figures_dir(settings: Settings, run: ASLRun) -> Path:
+    """Return the folder of a run's figures."""
+    return _entity_dir(settings, run) / 'figures'
+
+
+def derivative_path(settings: Settings, run: ASLRun, name: str) -> Path:
+    """Return where a derivative image goes."""
+    return perf_dir(settings, run) / f'{run.name}{KINDS[name].suffix}.nii.gz'
+
+
+def sidecar(settings: Settings, run: ASLRun, name: str, facts: Mapping[str, Any]) -> bytes:
+    """Write down what an image is, what it was made of, and every constant used.
+
+    Parameters
+    ----------
+    settings, run
+        What was asked for, and of what.
+    name
+        A key of `KINDS`.
+    facts
+        More fields, which win over the general ones.
+    """
+    kind = KINDS[name]
+    acquisition = run.acquisition
+    fields: dict[str, Any] = {
+        'Description': kind.description,
+        'Sources': [bids_uri(path, settings) for path in run.sources],
+        'ArterialSpinLabelingType': acquisition.labeling.value,
+        'PostLabelingDelay': list(acquisition.pld),
+        'LabelingDuration': list(acquisition.labeling_duration),
+        'LabelingEfficiency': acquisition.labeling_efficiency,
+        'T1Blood': acquisition.t1_blood,
+        'T1Tissue': acquisition.t1_tissue,
+        'PartitionCoefficient': acquisition.partition_coefficient,
+        'M0Source': run.m0.route.value,
+        'M0Scale': settings.physics.m0_scale,
+        'ConstantSources': {row.name: row.source for row in run.plan},
+        'Seed': settings.seed,
+        'AslprepNNVersion': __version__,
+    }
+    if kind.unit:
+        fields['Units'] = kind.unit
+    if name.endswith('mask'):
+        fields['Type'] = 'Brain' if name == 'mask' else 'ROI'
+    if name == 'fitstatus':
+        fields['Levels'] = {str(int(status)): text for status, text in STATUS_LEVELS.items()}
+    return as_json(fields | dict(facts))
+
+
+def bids_uri(path: Path, settings: Settings) -> str:
+    """Name an input file in a way that survives moving the dataset."""
+    return f'bids:{RAW}:{path.relative_to(settings.bids_dir).as_posix()}'
+
+
+def write_dataset_description(settings: Settings, citation: str) -> None:
+    """Write the files that make the output folder a BIDS derivative dataset.
+
+    Parameters
+    ----------
+    settings
+        Names the raw dataset and the output.
+    citation
+        Markdown on how to cite what was used.
+    """
+    container = next((line for line in _container_hints() if line), None)
+    generator: dict[str, Any] = {'Name': 'aslprep_nn', 'Version': __version__}
+    if container:
+        generator['Container'] = {'Type': container}
+    description = {
+        'Name': 'aslprep_nn: CBF and ATT from arterial spin labelling',
+        'BIDSVersion': BIDS_VERSION,
+        'DatasetType': 'derivative',
+        'GeneratedBy': [generator],
+        'SourceDatasets': [{'URL': settings.bids_dir.as_uri()}],
+        'DatasetLinks': {RAW: settings.bids_dir.as_uri()},
+    }
+    root = settings.output_dir
+    write_atomically(root / 'dataset_description.json', as_json(description))
+    write_atomically(root / '.bidsignore', _lines(IGNORED_BY_VALIDATOR))
+    write_atomically(root / 'README.md', _README.encode())
+    write_atomically(root / 'logs' / 'CITATION.md', citation.encode())
+
+
+def transforms_as_itk(transforms: Iterable[Iterable[Iterable[float]]]) -> bytes:
+    """Write rigid transforms as an ITK text file, one per volume.
+
+    Parameters
+    ----------
+    transforms
+        ``(volume, 4, 4)``, reference to volume, LPS [mm].
+    """
+    lines = ['#Insight Transform File V1.0']
+    for index, matrix in enumerate(transforms):
+        rows = [list(row) for row in matrix]
+        numbers = [row[column] for row in rows[:3] for column in range(3)]
+        numbers += [row[3] for row in rows[:3]]
+        lines += [
+            f'#Transform {index}',
+            'Transform: MatrixOffsetTransformBase_double_3_3',
+            'Parameters: ' + ' '.join(f'{number:.10g}' for number in numbers),
+            'FixedParameters: 0 0 0',
+            '',
+        ]
+    return _lines(lines)
+
+
+def as_json(content: Mapping[str, Any]) -> bytes:
+    """Format a JSON file."""
+    return (json.dumps(content, indent=2, ensure_ascii=False) + '\n').encode()
+
+
+def _entity_dir(settings: Settings, run: ASLRun) -> Path:
+    subject = settings.output_dir / f'sub-{run.subject}'
+    return subject / f'ses-{run.session}' if run.session else subject
+
+
+def _container_hints() -> tuple[str | None, ...]:
+    return (
+        'docker' if Path('/.dockerenv').exists() else None,
+        'apptainer' if Path('/.singularity.d').exists() else None,
+    )
+
+
+def _lines(lines: Iterable[str]) -> bytes:
+    return ('\n'.join(lines) + '\n').encode()
+
+
+_README = """# Derivatives of aslprep_nn
+
+Open `sub-<label>.html` for the report of a subject and `group.html` for all.
+
+- `perf/*_cbf.nii.gz`: cerebral blood flow; `perf/*_att.nii.gz`: arterial transit time.
+- `perf/*_desc-std_*`: their standard deviations; `perf/*_desc-fitstatus_dseg`: how each fit ended.
+- `logs/status.json`: how each run ended and why.
+
+NaN means that there is no estimate. Every image has a JSON sidecar with units and constants.
+"""

@@ -1,0 +1,132 @@
+"""The two levels of the app, participant and group, and the dry run."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from aslprep_nn.bids.query import find_series, open_dataset
+from aslprep_nn.bids.reader import read_run
+from aslprep_nn.cli.exit_code import ExitCode
+from aslprep_nn.cli.plan import show_plan
+from aslprep_nn.cli.progress import show_progress
+from aslprep_nn.errors import MetadataError, NothingToProcessError, Problem
+from aslprep_nn.pipeline import execution
+from aslprep_nn.pipeline.summary import write_summary
+from aslprep_nn.report.group import write_group
+from aslprep_nn.report.records import RunRecord, RunState
+from aslprep_nn.run import ASLRun, RefusedRun
+from aslprep_nn.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Reading = ASLRun | RefusedRun
+
+
+def participant(settings: Settings, console: Console) -> ExitCode:
+    """Process the runs that are not done yet, and write their pages."""
+    readings = _read(settings)
+    runs = [reading for reading in readings if isinstance(reading, ASLRun)]
+    waiting = [run for run in runs if not execution.is_done(run, settings)]
+    records = [
+        execution.refuse(reading, settings)
+        for reading in readings
+        if isinstance(reading, RefusedRun)
+    ]
+    _report_failures(records, settings)
+    for run in runs:
+        if run not in waiting:
+            log.info('%s: done before with the same input and options, nothing to do', run.name)
+    if waiting:
+        records += _process(waiting, settings, console)
+    write_summary(settings, sorted({reading.subject for reading in readings}))
+    n_failed = sum(record.state is not RunState.DONE for record in records)
+    failed = f', {n_failed} failed' if n_failed else ''
+    log.info('%d of %d runs done%s', len(readings) - n_failed, len(readings), failed)
+    for subject in dict.fromkeys(reading.subject for reading in readings):
+        log.info('Report: %s', settings.output_dir / f'sub-{subject}.html')
+    if not runs:
+        return ExitCode.DATASET_UNUSABLE
+    return ExitCode.SOME_FAILED if n_failed else ExitCode.DONE
+
+
+def group(settings: Settings) -> ExitCode:
+    """Write the table and the page over all runs."""
+    if not (settings.output_dir / 'logs' / 'runs').is_dir():
+        raise NothingToProcessError(
+            Problem(
+                str(settings.output_dir),
+                'logs/runs',
+                'absent',
+                'runs processed before',
+                'Run the participant level first.',
+            )
+        )
+    _, page = write_group(settings.output_dir)
+    log.info('Group report: %s', page)
+    return ExitCode.DONE
+
+
+def dry_run(settings: Settings) -> ExitCode:
+    """Show the plan and every problem, and do nothing."""
+    readings = _read(settings)
+    show_plan(readings, settings)
+    n_refused = sum(isinstance(reading, RefusedRun) for reading in readings)
+    if n_refused == len(readings):
+        return ExitCode.DATASET_UNUSABLE
+    return ExitCode.SOME_FAILED if n_refused else ExitCode.DONE
+
+
+def _process(
+    waiting: Sequence[ASLRun], settings: Settings, console: Console
+) -> Sequence[RunRecord]:
+    """Run the pipeline, show how far it is, and clean up behind it."""
+    with show_progress(console, execution.n_steps(waiting, settings)) as progress:
+        records = execution.process(waiting, settings, progress)
+    _report_failures(records, settings)
+    if not settings.keep_work and all(record.state is RunState.DONE for record in records):
+        shutil.rmtree(settings.work_dir, ignore_errors=True)
+    return records
+
+
+def _report_failures(records: Sequence[RunRecord], settings: Settings) -> None:
+    for record in records:
+        for problem in record.problems:
+            log.error('%s: %s', record.run, problem)
+        if record.error and not record.problems:
+            log.error('%s: %s', record.run, record.error)
+        if record.crash_file:
+            log.error('%s: details in %s', record.run, settings.output_dir / record.crash_file)
+
+
+def _read(settings: Settings) -> list[Reading]:
+    """Read every run of the dataset that was asked for."""
+    if not settings.skip_bids_validation:
+        _require_description(settings.bids_dir)
+    layout = open_dataset(settings.bids_dir, settings.participants, settings.sessions)
+    series = find_series(layout, settings.participants, settings.sessions)
+    return [read_run(layout, path, settings) for path in series]
+
+
+def _require_description(bids_dir: Path) -> None:
+    """Check the one file that every BIDS dataset must have."""
+    path = bids_dir / 'dataset_description.json'
+    expected = 'a JSON object with Name and BIDSVersion'
+    remedy = 'Add it, or use --skip-bids-validation.'
+    if not path.exists():
+        raise MetadataError(Problem(path.name, '', 'absent', expected, remedy))
+    try:
+        content = json.loads(path.read_text(encoding='utf-8-sig'))
+    except ValueError as error:
+        found = f'not readable as JSON ({error})'
+        raise MetadataError(Problem(path.name, '', found, expected, remedy)) from error
+    missing = [field for field in ('Name', 'BIDSVersion') if field not in content]
+    if missing:
+        raise MetadataError(
+            [Problem(path.name, field, 'absent', 'a word', remedy) for field in missing]
+        )

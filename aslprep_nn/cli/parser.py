@@ -1,0 +1,244 @@
+"""The command line of the app."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from aslprep_nn.errors import Problem, UsageError
+from aslprep_nn.settings import Estimator, PhysicsOptions, Settings
+from aslprep_nn.version import __version__
+
+EPILOG = """exit codes:
+  0 all runs done     1 some run failed, the others are complete     2 usage
+  3 nothing to process     65 the dataset cannot be processed     130 interrupted"""
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; exits with 2 and a message where it makes no sense."""
+    return _parser().parse_args(arguments)
+
+
+def build_settings(options: argparse.Namespace, arguments: Sequence[str]) -> Settings:
+    """Turn options into settings.
+
+    Raises
+    ------
+    UsageError
+        If the folders make no sense.
+    """
+    bids_dir = options.bids_dir.resolve()
+    output_dir = options.output_dir.resolve()
+    problems = _folder_problems(bids_dir, output_dir)
+    if problems:
+        raise UsageError(problems)
+    work_dir = options.work_dir.resolve() if options.work_dir else output_dir / '.work'
+    return Settings(
+        bids_dir=bids_dir,
+        output_dir=output_dir,
+        work_dir=work_dir,
+        keep_work=options.work_dir is not None,
+        participants=_labels(options.participant_label, 'sub-'),
+        sessions=_labels(options.session_label, 'ses-'),
+        estimators=tuple(Estimator(name) for name in dict.fromkeys(options.estimator)),
+        physics=PhysicsOptions(
+            labeling_efficiency=options.labeling_efficiency,
+            t1_blood=options.t1_blood,
+            t1_tissue=options.t1_tissue,
+            partition_coefficient=options.partition_coefficient,
+            m0_scale=options.m0_scale,
+        ),
+        n_processes=options.nprocs,
+        n_threads=options.omp_nthreads,
+        device=options.device,
+        seed=options.seed,
+        skip_bids_validation=options.skip_bids_validation,
+        command=shlex.join(['aslprep_nn', *arguments]),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='aslprep_nn',
+        description='CBF and ATT from arterial spin labelling, and how far to trust each voxel.',
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('bids_dir', type=Path, help='the BIDS dataset; never written to')
+    parser.add_argument('output_dir', type=Path, help='where derivatives and reports go')
+    parser.add_argument(
+        'analysis_level',
+        choices=['participant', 'group'],
+        help='participant: process runs; group: one table and page over all that are done',
+    )
+    parser.add_argument('--version', action='version', version=f'%(prog)s {__version__}')
+    parser.add_argument(
+        '-v', '--verbose', action='count', default=0, help='say more; twice: everything Nipype says'
+    )
+    _add_filters(parser.add_argument_group('filters'))
+    _add_estimation(parser.add_argument_group('estimation'))
+    _add_resources(parser.add_argument_group('resources'))
+    return parser
+
+
+def _add_filters(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        '--participant-label',
+        nargs='+',
+        default=[],
+        metavar='LABEL',
+        help='process these participants only, with or without "sub-"',
+    )
+    group.add_argument(
+        '--session-label',
+        nargs='+',
+        default=[],
+        metavar='LABEL',
+        help='process these sessions only, with or without "ses-"',
+    )
+    group.add_argument(
+        '--skip-bids-validation',
+        action='store_true',
+        help='start even if dataset_description.json is missing or incomplete',
+    )
+    group.add_argument(
+        '--dry-run',
+        action='store_true',
+        help='show what would be done and every problem of the metadata, then stop',
+    )
+
+
+def _add_estimation(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        '--estimator',
+        nargs='+',
+        default=[Estimator.LEAST_SQUARES.value],
+        choices=[estimator.value for estimator in Estimator],
+        help='lsq: voxelwise least squares (default)',
+    )
+    group.add_argument(
+        '--labeling-efficiency',
+        type=_fraction,
+        metavar='ALPHA',
+        help='in all, background suppression included (default: from the sidecar, '
+        'or .85 PCASL, .68 CASL, .98 PASL, times .95 per suppression pulse)',
+    )
+    group.add_argument(
+        '--t1-blood',
+        type=_positive,
+        metavar='S',
+        help='T1 of arterial blood (default: 1.65 at 3 T, 1.35 at 1.5 T)',
+    )
+    group.add_argument(
+        '--t1-tissue', type=_positive, metavar='S', help='T1 of tissue (default: 1.2)'
+    )
+    group.add_argument(
+        '--partition-coefficient',
+        type=_positive,
+        metavar='ML/G',
+        help='lambda, blood to brain (default: .9)',
+    )
+    group.add_argument(
+        '--m0-scale',
+        type=_positive,
+        default=1.0,
+        metavar='FACTOR',
+        help='multiply M0 by this, where its units differ from the series (default: 1)',
+    )
+    group.add_argument('--seed', type=int, default=1, help='of every random choice (default: 1)')
+
+
+def _add_resources(group: argparse._ArgumentGroup) -> None:
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else 1
+    group.add_argument(
+        '--device',
+        type=_device,
+        default='auto',
+        metavar='DEVICE',
+        help='auto, cpu, cuda or cuda:N (default: auto)',
+    )
+    group.add_argument(
+        '--nprocs',
+        type=_count,
+        default=n_cores,
+        metavar='N',
+        help=f'runs processed at once (default: {n_cores}, the cores here)',
+    )
+    group.add_argument(
+        '--omp-nthreads',
+        type=_count,
+        default=1,
+        metavar='N',
+        help='threads of each process (default: 1)',
+    )
+    group.add_argument(
+        '-w',
+        '--work-dir',
+        type=Path,
+        metavar='DIR',
+        help='where intermediate files are kept (default: OUTPUT_DIR/.work, '
+        'emptied of a run once it is done)',
+    )
+
+
+def _labels(given: Sequence[str], prefix: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(label.removeprefix(prefix) for label in given))
+
+
+def _folder_problems(bids_dir: Path, output_dir: Path) -> list[Problem]:
+    problems = []
+    if not bids_dir.is_dir():
+        problems.append(
+            Problem(
+                str(bids_dir), '', 'not a folder', 'a BIDS dataset', 'Check the first argument.'
+            )
+        )
+    if output_dir == bids_dir or (
+        output_dir.is_relative_to(bids_dir)
+        and output_dir.relative_to(bids_dir).parts[0] != 'derivatives'
+    ):
+        problems.append(
+            Problem(
+                str(output_dir),
+                'OUTPUT_DIR',
+                'inside the dataset',
+                'a folder outside it, or inside its derivatives/',
+                'Choose another output folder: input is never written to.',
+            )
+        )
+    if output_dir.exists() and not output_dir.is_dir():
+        problems.append(
+            Problem(str(output_dir), 'OUTPUT_DIR', 'a file', 'a folder', 'Choose another name.')
+        )
+    return problems
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float('inf'):
+        raise argparse.ArgumentTypeError(f'{text} is not a number above 0')
+    return value
+
+
+def _fraction(text: str) -> float:
+    value = _positive(text)
+    if value > 1:
+        raise argparse.ArgumentTypeError(f'{text} is not between 0 and 1')
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not a whole number above 0')
+    return value
+
+
+def _device(text: str) -> str:
+    kind, _, index = text.partition(':')
+    if kind not in ('auto', 'cpu', 'cuda') or (index and not (kind == 'cuda' and index.isdigit())):
+        raise argparse.ArgumentTypeError(f'{text} is none of auto, cpu, cuda, cuda:N')
+    return text

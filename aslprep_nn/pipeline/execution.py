@@ -1,0 +1,227 @@
+"""Running the workflows, and writing down how each run ended."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import nipype
+from nipype.pipeline import engine
+
+from aslprep_nn.errors import Problem
+from aslprep_nn.pipeline.step import PROBLEMS_FILE
+from aslprep_nn.pipeline.workflow import init_asl_wf
+from aslprep_nn.report.records import RunRecord, RunState
+from aslprep_nn.run import ASLRun, RefusedRun
+from aslprep_nn.settings import Settings
+from aslprep_nn.version import __version__
+from aslprep_nn.writing import write_atomically
+
+LAST_NODE = 'report_run'
+WORKFLOW = 'aslprep_nn_wf'
+
+#: Told the run, the step and 'start', 'end' or 'exception'.
+Progress = Callable[[str, str, str], None]
+
+
+def record_path(settings: Settings, run_name: str) -> Path:
+    """Return where the record of a run lies."""
+    return settings.output_dir / 'logs' / 'runs' / f'{run_name}.json'
+
+
+def fingerprint(run: ASLRun, settings: Settings) -> str:
+    """Condense everything a result depends on: inputs by content, options, version."""
+    digest = hashlib.sha256()
+    for path in run.sources:
+        digest.update(str(path.relative_to(settings.bids_dir)).encode())
+        digest.update(path.read_bytes())
+    choices = (settings.physics, settings.estimators, settings.seed, __version__)
+    digest.update(
+        repr(
+            (choices, replace(run, sources=(), series=Path(), m0=replace(run.m0, path=None)))
+        ).encode()
+    )
+    return digest.hexdigest()
+
+
+def is_done(run: ASLRun, settings: Settings) -> bool:
+    """Tell whether a run was finished before, with the same inputs, options and version."""
+    path = record_path(settings, run.name)
+    if not path.exists():
+        return False
+    record = json.loads(path.read_text(encoding='utf-8'))
+    return bool(
+        record['state'] == RunState.DONE
+        and record.get('fingerprint') == fingerprint(run, settings)
+        and all((settings.output_dir / output).exists() for output in record['outputs'])
+    )
+
+
+def refuse(refused: RefusedRun, settings: Settings) -> RunRecord:
+    """Write down that a run cannot be processed."""
+    record = RunRecord(
+        refused.name, refused.subject, RunState.REFUSED, refused.problems, version=__version__
+    )
+    _write_record(settings, record)
+    return record
+
+
+def process(runs: Sequence[ASLRun], settings: Settings, progress: Progress) -> list[RunRecord]:
+    """Process runs; one that fails leaves the others alone.
+
+    Parameters
+    ----------
+    runs
+        What to do.
+    settings
+        How.
+    progress
+        Told of every step.
+
+    Returns
+    -------
+    How each run ended, in the order given.
+    """
+    _configure(settings)
+    watch = _Watch({_workflow_name(run): run for run in runs}, settings, progress)
+    parent = engine.Workflow(WORKFLOW, base_dir=str(settings.work_dir))
+    parent.add_nodes([init_asl_wf(run, settings) for run in runs])
+    plugin, arguments = _plugin(len(runs), settings)
+    try:
+        parent.run(plugin=plugin, plugin_args={**arguments, 'status_callback': watch})
+    except RuntimeError:  # Nipype's summary of failed nodes; each run's record tells its own
+        logging.getLogger(__name__).debug('some steps failed', exc_info=True)
+    return [watch.records.get(run.name) or watch.failure(run) for run in runs]
+
+
+def n_steps(runs: Sequence[ASLRun], settings: Settings) -> int:
+    """Count the steps of all runs."""
+    return sum(len(init_asl_wf(run, settings).list_node_names()) for run in runs)
+
+
+@dataclass
+class _Watch:
+    """Listen to Nipype, and write a run's record the moment its last step ends."""
+
+    runs: dict[str, ASLRun]
+    settings: Settings
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        self.records: dict[str, RunRecord] = {}
+        self.started = time.time()
+        self.first_seen: dict[str, float] = {}
+
+    def __call__(self, node: engine.Node, status: str) -> None:
+        workflow, step = str(node.fullname).split('.')[-2:]
+        run = self.runs[workflow]
+        self.first_seen.setdefault(run.name, time.time())
+        if step == LAST_NODE and status == 'end' and _has_result(node):
+            self.records[run.name] = self._done(run, node)
+        self.progress(run.name, step, status)
+
+    def failure(self, run: ASLRun) -> RunRecord:
+        """Find out why a run did not end, and write it down."""
+        folder = self.settings.work_dir / WORKFLOW / _workflow_name(run)
+        crash = self._crash_file(run)
+        record = RunRecord(
+            run=run.name,
+            subject=run.subject,
+            state=RunState.FAILED,
+            problems=_problems(folder),
+            error=_last_line(crash) if crash else 'The run did not finish.',
+            crash_file=str(crash.relative_to(self.settings.output_dir)) if crash else '',
+            seconds=self._seconds(run),
+            version=__version__,
+        )
+        _write_record(self.settings, record)
+        return record
+
+    def _done(self, run: ASLRun, node: engine.Node) -> RunRecord:
+        files = node.result.outputs.outputs
+        outputs = [str(Path(file).relative_to(self.settings.output_dir)) for file in files]
+        record = RunRecord(
+            run.name, run.subject, RunState.DONE, seconds=self._seconds(run), version=__version__
+        )
+        extra = {'fingerprint': fingerprint(run, self.settings), 'outputs': outputs}
+        _write_record(self.settings, record, extra)
+        return record
+
+    def _crash_file(self, run: ASLRun) -> Path | None:
+        folder = _crash_dir(self.settings)
+        name = f'*.{_workflow_name(run)}.*.txt'
+        recent = [p for p in folder.glob(name) if p.stat().st_mtime >= self.started - 1]
+        return max(recent, key=lambda path: path.stat().st_mtime, default=None)
+
+    def _seconds(self, run: ASLRun) -> float:
+        return round(time.time() - self.first_seen.get(run.name, time.time()), 1)
+
+
+def _configure(settings: Settings) -> None:
+    """Set Nipype up: resumable, by content, quiet, crashes as text where users look."""
+    crash_dir = _crash_dir(settings)
+    crash_dir.mkdir(parents=True, exist_ok=True)
+    nipype.config.update_config(
+        {
+            'execution': {
+                'crashdump_dir': str(crash_dir),
+                'crashfile_format': 'txt',
+                'hash_method': 'content',
+                'stop_on_first_crash': 'false',
+                'create_report': 'false',
+                'check_version': 'false',
+                'poll_sleep_duration': '0.2',
+            },
+        }
+    )
+
+
+def _plugin(n_runs: int, settings: Settings) -> tuple[str, dict[str, Any]]:
+    """Choose the engine. Forking hangs once torch has used threads: workers start afresh."""
+    n_workers = min(settings.n_processes, n_runs)
+    if n_workers == 1:
+        return 'Linear', {}
+    return 'MultiProc', {'n_procs': n_workers, 'mp_context': 'forkserver'}
+
+
+def _has_result(node: engine.Node) -> bool:
+    """Tell whether a node ran; the Linear engine says 'end' of nodes it had to skip, too."""
+    return (Path(node.output_dir()) / f'result_{node.name}.pklz').exists()
+
+
+def _write_record(
+    settings: Settings, record: RunRecord, extra: dict[str, Any] | None = None
+) -> None:
+    text = json.dumps(asdict(record) | (extra or {}), indent=1, ensure_ascii=False)
+    write_atomically(record_path(settings, record.run), (text + '\n').encode())
+
+
+def _problems(folder: Path) -> tuple[Problem, ...]:
+    found = [
+        Problem(**facts)
+        for path in sorted(folder.glob(f'*/{PROBLEMS_FILE}'))
+        for facts in json.loads(path.read_text(encoding='utf-8'))
+    ]
+    return tuple(found)
+
+
+def _last_line(crash: Path) -> str:
+    """Return the exception in a crash file, without the way there."""
+    lines = [line.strip() for line in crash.read_text(encoding='utf-8').splitlines()]
+    errors = [line for line in lines if re.match(r'[\w.]*(Error|Exception|Interrupt)\b', line)]
+    return errors[-1] if errors else f'See {crash.name}.'
+
+
+def _crash_dir(settings: Settings) -> Path:
+    return settings.output_dir / 'logs' / 'crash'
+
+
+def _workflow_name(run: ASLRun) -> str:
+    return re.sub(r'\W', '_', run.name)

@@ -1,0 +1,227 @@
+"""The last steps of a run: derivatives, report, and the record that it is done."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from aslprep_nn.bids import derivatives as bids
+from aslprep_nn.maps import FloatArray, ParameterMap
+from aslprep_nn.pipeline.images import load, load_mask, load_series
+from aslprep_nn.preprocessing.motion import RAS_TO_LPS
+from aslprep_nn.report.quality import (
+    describe_protocol,
+    measure_quality,
+    quality_columns,
+    quality_table,
+)
+from aslprep_nn.report.results import RunResults
+from aslprep_nn.report.run import write_run_report
+from aslprep_nn.run import ASLRun
+from aslprep_nn.settings import Settings
+from aslprep_nn.version import __version__
+from aslprep_nn.writing import write_atomically
+
+RELATIVE = 'relative: 1 is the median of the brain'
+SD_METHOD = {
+    True: 'Cramér–Rao bound averaged over the uncertainty of ATT, at the noise measured between '
+    'repetitions',
+    False: 'standard error of the mean over repetitions',
+}
+
+
+class Derivatives(NamedTuple):
+    """The files written, and the maps in the units they were written in."""
+
+    written: tuple[Path, ...]
+    model_cbf_per_unit: float
+
+
+def write_derivatives(
+    *,
+    run: ASLRun,
+    settings: Settings,
+    reference: Path,
+    still: Path,
+    fov_mask: Path,
+    mask: Path,
+    delta_m: Path,
+    m0: tuple[Path, ...],
+    maps: tuple[Path, ...],
+    confounds: Path | None = None,
+    transforms: Path | None = None,
+) -> Derivatives:
+    """Put everything under its BIDS name, each file whole or not at all.
+
+    Parameters
+    ----------
+    run, settings
+        What was processed, and how.
+    reference, still, fov_mask, mask, delta_m, m0, maps
+        Images; each file is named by its key in `bids.derivatives.KINDS`.
+    confounds, transforms
+        Of motion correction, where there was one.
+    """
+    cbf = next(path for path in maps if _name(path) == 'cbf')
+    unit = 1.0 if run.has_m0 else float(np.nanmedian(load(cbf).data))
+    written = []
+    for path in (reference, still, fov_mask, mask, delta_m, *m0, *maps):
+        name = _name(path)
+        target = bids.derivative_path(settings, run, name)
+        is_flow = name in ('cbf', 'std_cbf')
+        content = path.read_bytes()
+        if is_flow and unit != 1:
+            content = _divided(path, unit)
+        write_atomically(target, content)
+        sidecar = target.with_name(target.name.replace('.nii.gz', '.json'))
+        write_atomically(sidecar, bids.sidecar(settings, run, name, _facts(run, name)))
+        written += [target, sidecar]
+    tables = [*_write_context(run, settings), *_write_motion(run, settings, confounds, transforms)]
+    return Derivatives((*written, *tables), unit)
+
+
+class Report(NamedTuple):
+    """Every file the run leaves behind."""
+
+    outputs: tuple[Path, ...]
+
+
+def report_run(
+    *,
+    run: ASLRun,
+    settings: Settings,
+    written: tuple[Path, ...],
+    relative_delta_m: Path,
+    model_cbf_per_unit: float,
+) -> Report:
+    """Measure the quality of a run and draw its report."""
+    results = _results(run, settings, relative_delta_m, model_cbf_per_unit)
+    numbers = measure_quality(results)
+    table = quality_table(numbers, describe_protocol(results))
+    target = bids.perf_dir(settings, run) / f'{run.name}_desc-qualitycontrol_cbf.tsv'
+    write_atomically(target, _tsv(table))
+    write_atomically(target.with_suffix('.json'), bids.as_json(quality_columns()))
+    report = write_run_report(results, bids.figures_dir(settings, run), run.name)
+    figures = sorted(report.parent.glob(f'{run.name}_desc-*'))
+    return Report((*written, target, target.with_suffix('.json'), *figures))
+
+
+def _results(
+    run: ASLRun, settings: Settings, relative_delta_m: Path, model_cbf_per_unit: float
+) -> RunResults:
+    """Collect what the report shows, from the files that users get."""
+
+    def image(name: str) -> FloatArray:
+        return load(bids.derivative_path(settings, run, name)).data
+
+    names = ('cbf', 'att', 'std_cbf', 'std_att')
+    present = [name for name in names if bids.derivative_path(settings, run, name).exists()]
+    confounds = bids.perf_dir(settings, run) / f'{run.name}_desc-confounds_timeseries.tsv'
+    reference = load(bids.derivative_path(settings, run, 'reference'))
+    return RunResults(
+        name=run.name,
+        plan=run.plan,
+        acquisition=run.acquisition,
+        affine=reference.affine,
+        reference=reference.data,
+        mask=load_mask(bids.derivative_path(settings, run, 'mask')),
+        relative_delta_m=load_series(relative_delta_m).data,
+        maps={
+            name: ParameterMap(image(name), _unit(run, name), bids.KINDS[name].description)
+            for name in present
+        },
+        status=image('fitstatus').astype(np.uint8),
+        confounds=pd.read_csv(confounds, sep='\t', na_values='n/a')
+        if run.has_raw_volumes
+        else None,
+        has_m0=run.has_m0,
+        model_cbf_per_unit=model_cbf_per_unit,
+        notes=run.notes,
+        provenance={
+            'Version': f'aslprep_nn {__version__}',
+            'Command': settings.command,
+            'Inputs': ', '.join(bids.bids_uri(path, settings) for path in run.sources),
+            'Seed': str(settings.seed),
+            'Device': settings.device,
+        },
+    )
+
+
+def _facts(run: ASLRun, name: str) -> dict[str, Any]:
+    """Return the sidecar fields that depend on the run and the kind of map."""
+    facts: dict[str, Any] = {}
+    if name in bids.KINDS and _unit(run, name):
+        facts['Units'] = _unit(run, name)
+    if name in ('cbf', 'att'):
+        facts['Estimator'] = 'least squares' if run.estimates_att else 'single-delay formula'
+    if name.startswith('std_'):
+        facts['Method'] = SD_METHOD[run.estimates_att]
+    if name in ('cbf', 'std_cbf') and not run.has_m0:
+        facts['Description'] = f'{bids.KINDS[name].description} There is no M0: {RELATIVE}.'
+    return facts
+
+
+def _unit(run: ASLRun, name: str) -> str:
+    if name in ('cbf', 'std_cbf') and not run.has_m0:
+        return '1'
+    return bids.KINDS[name].unit
+
+
+def _write_context(run: ASLRun, settings: Settings) -> list[Path]:
+    """Write what each volume of the preprocessed series shows."""
+    target = bids.perf_dir(settings, run) / f'{run.name}_desc-preproc_aslcontext.tsv'
+    write_atomically(target, '\n'.join(['volume_type', *run.volume_types, '']).encode())
+    return [target]
+
+
+def _write_motion(
+    run: ASLRun, settings: Settings, confounds: Path | None, transforms: Path | None
+) -> list[Path]:
+    """Write motion parameters as a table and as ITK transforms."""
+    if confounds is None or transforms is None:
+        return []
+    folder = bids.perf_dir(settings, run)
+    table = folder / f'{run.name}_desc-confounds_timeseries.tsv'
+    write_atomically(table, confounds.read_bytes())
+    write_atomically(table.with_suffix('.json'), bids.as_json(_CONFOUND_COLUMNS))
+    matrices = RAS_TO_LPS @ np.load(transforms) @ RAS_TO_LPS
+    itk = folder / f'{run.name}_from-orig_to-aslref_mode-image_xfm.txt'
+    write_atomically(itk, bids.transforms_as_itk(matrices))
+    return [table, table.with_suffix('.json'), itk]
+
+
+def _divided(path: Path, unit: float) -> bytes:
+    image = nib.load(path)
+    scaled = np.asarray(image.dataobj, dtype=np.float32) / np.float32(unit)
+    content: bytes = nib.Nifti1Image(scaled, image.affine, image.header).to_bytes()
+    return gzip.compress(content, mtime=0)
+
+
+def _tsv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(sep='\t', na_rep='n/a', index=False).encode()
+
+
+def _name(path: Path) -> str:
+    return path.name.removesuffix('.nii.gz')
+
+
+_CONFOUND_COLUMNS = {
+    'volume_type': {'Description': 'What the volume shows.'},
+    **{
+        f'trans_{axis}': {'Description': f'Translation along {axis} (RAS).', 'Units': 'mm'}
+        for axis in 'xyz'
+    },
+    **{
+        f'rot_{axis}': {'Description': f'Rotation about {axis} (RAS).', 'Units': 'rad'}
+        for axis in 'xyz'
+    },
+    'framewise_displacement': {
+        'Description': 'Motion since the previous volume of the same type (Power et al. 2012).',
+        'Units': 'mm',
+    },
+}

@@ -1,0 +1,244 @@
+"""The steps: paths in, paths out, about ten lines each; usable from a notebook."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+
+from aslprep_nn.acquisition import Acquisition, VolumeType
+from aslprep_nn.calibration.m0 import (
+    equilibrium_magnetisation,
+    recovered_fraction,
+    relative_to_brain,
+    relative_to_m0,
+)
+from aslprep_nn.calibration.slice_timing import slice_delay
+from aslprep_nn.estimation.least_squares import fit_cbf_att
+from aslprep_nn.estimation.single_delay import single_delay_cbf
+from aslprep_nn.maps import FitStatus
+from aslprep_nn.pipeline.images import load, load_mask, load_series, save
+from aslprep_nn.preprocessing import motion, resample
+from aslprep_nn.preprocessing.mask import brain_mask, difference_mask
+from aslprep_nn.preprocessing.pairs import pair_volumes, subtract_label
+from aslprep_nn.run import M0Plan, M0Route
+
+PARAMETER_COLUMNS = ('trans_x', 'trans_y', 'trans_z', 'rot_x', 'rot_y', 'rot_z')
+VolumeTypes = tuple[VolumeType, ...]
+
+
+class M0Scan(NamedTuple):
+    """The M0 volumes on the grid of the series."""
+
+    m0scan: Path
+
+
+def regrid_m0scan(*, m0scan: Path, series: Path, folder: Path) -> M0Scan:
+    """Bring a separate M0 image onto the grid of the series, by their headers."""
+    source, grid = load_series(m0scan), load_series(series)
+    volumes = [
+        resample.resample_volume(volume, source.affine, grid.data.shape[:3], grid.affine)
+        for volume in np.moveaxis(source.data, -1, 0)
+    ]
+    return M0Scan(save(folder / 'm0scan.nii.gz', np.stack(volumes, axis=-1), grid.affine))
+
+
+class Reference(NamedTuple):
+    """The image everything is aligned to, and whether tissue is what it shows."""
+
+    image: Path
+    shows_tissue: bool
+
+
+def choose_reference(
+    *, series: Path, volume_types: VolumeTypes, folder: Path, m0scan: Path | None = None
+) -> Reference:
+    """Take M0 as the reference, else the mean control, else the power of the differences.
+
+    M0 is not suppressed and has the best contrast; registering to it also aligns it.
+    """
+    data, affine = load_series(series)
+    if m0scan is not None:
+        image = load_series(m0scan).data.mean(axis=-1)
+    elif VolumeType.M0SCAN in volume_types:
+        image = data[..., volume_types.index(VolumeType.M0SCAN)]
+    elif VolumeType.CONTROL in volume_types:
+        image = data[..., np.array(volume_types) == VolumeType.CONTROL].mean(axis=-1)
+    else:
+        image = np.sqrt((data**2).mean(axis=-1))
+        return Reference(save(folder / 'reference.nii.gz', image, affine), shows_tissue=False)
+    return Reference(save(folder / 'reference.nii.gz', image, affine), shows_tissue=True)
+
+
+class Motion(NamedTuple):
+    """Where the head was in each volume."""
+
+    transforms: Path
+    confounds: Path
+
+
+def estimate_motion(
+    *, series: Path, reference: Path, volume_types: VolumeTypes, seed: int, folder: Path
+) -> Motion:
+    """Register every volume to the reference."""
+    data, affine = load_series(series)
+    transforms = motion.estimate_motion(data, load(reference).data, affine, seed=seed)
+    np.save(folder / 'transforms.npy', transforms)
+    parameters = motion.motion_parameters(transforms)
+    table = pd.DataFrame(parameters, columns=list(PARAMETER_COLUMNS))
+    table.insert(0, 'volume_type', [str(kind) for kind in volume_types])
+    table['framewise_displacement'] = motion.framewise_displacement(parameters, volume_types)
+    table.to_csv(folder / 'confounds.tsv', sep='\t', na_rep='n/a', index=False)
+    return Motion(folder / 'transforms.npy', folder / 'confounds.tsv')
+
+
+class StillSeries(NamedTuple):
+    """The series with motion undone, and the voxels seen in all its volumes."""
+
+    series: Path
+    fov_mask: Path
+
+
+def resample_series(*, series: Path, folder: Path, transforms: Path | None = None) -> StillSeries:
+    """Undo motion by one interpolation of the raw volumes."""
+    data, affine = load_series(series)
+    matrices = np.tile(np.eye(4), (data.shape[-1], 1, 1))
+    if transforms is not None:
+        matrices = np.load(transforms)
+    still, seen = resample.resample_series(data, affine, matrices)
+    return StillSeries(
+        save(folder / 'still.nii.gz', still, affine),
+        save(folder / 'fov_mask.nii.gz', seen, affine),
+    )
+
+
+class BrainMask(NamedTuple):
+    """The voxels to estimate in."""
+
+    mask: Path
+
+
+def mask_brain(
+    *, reference: Path, shows_tissue: bool, series: Path, fov_mask: Path, folder: Path
+) -> BrainMask:
+    """Find the brain in the reference, within the common field of view."""
+    image, affine = load(reference)
+    if shows_tissue:
+        mask = brain_mask(image, affine)
+    else:
+        mask = difference_mask(load_series(series).data, affine)
+    return BrainMask(save(folder / 'mask.nii.gz', mask & load_mask(fov_mask), affine))
+
+
+class Difference(NamedTuple):
+    """Control minus label, in scanner units."""
+
+    delta_m: Path
+
+
+def subtract_pairs(
+    *,
+    series: Path,
+    volume_types: VolumeTypes,
+    timings: tuple[tuple[float, float], ...],
+    folder: Path,
+) -> Difference:
+    """Pair and subtract, or pick the differences that were given."""
+    data, affine = load_series(series)
+    pairs = pair_volumes(volume_types, timings)
+    given = np.array(volume_types) == VolumeType.DELTAM
+    delta_m = subtract_label(data, pairs) if pairs else data[..., given]
+    return Difference(save(folder / 'delta_m.nii.gz', delta_m, affine))
+
+
+class Calibrated(NamedTuple):
+    """delta M / M0, and M0 where there is one."""
+
+    relative_delta_m: Path
+    m0: tuple[Path, ...]
+
+
+def calibrate_m0(
+    *,
+    delta_m: Path,
+    series: Path,
+    mask: Path,
+    volume_types: VolumeTypes,
+    m0_plan: M0Plan,
+    acquisition: Acquisition,
+    m0_scale: float,
+    folder: Path,
+    m0scan: Path | None = None,
+) -> Calibrated:
+    """Divide by the equilibrium magnetisation of tissue."""
+    difference, affine = load_series(delta_m)
+    brain = load_mask(mask)
+    if m0_plan.route is M0Route.NONE:
+        relative = relative_to_brain(difference, brain)
+        return Calibrated(save(folder / 'relative.nii.gz', relative, affine), ())
+    if m0_plan.route is M0Route.ESTIMATE:
+        tissue = (m0_plan.estimate or np.nan) * acquisition.partition_coefficient * m0_scale
+        m0 = np.full(brain.shape, tissue)
+    else:
+        wanted = VolumeType.CONTROL if m0_plan.route is M0Route.CONTROL else VolumeType.M0SCAN
+        volumes = (
+            load_series(m0scan).data
+            if m0scan is not None
+            else load_series(series).data[..., np.array(volume_types) == wanted]
+        )
+        recovered = np.array(
+            [recovered_fraction(tr, acquisition.t1_tissue) for tr in m0_plan.repetition_times]
+        )
+        m0 = equilibrium_magnetisation(volumes, recovered, m0_scale)
+    relative = relative_to_m0(difference, m0, brain)
+    return Calibrated(
+        save(folder / 'relative.nii.gz', relative, affine),
+        (save(folder / 'm0.nii.gz', m0, affine),),
+    )
+
+
+class Estimates(NamedTuple):
+    """Maps, each named by its quantity: cbf, att, std_cbf, std_att, fitstatus."""
+
+    maps: tuple[Path, ...]
+
+
+def fit_voxels(
+    *,
+    relative_delta_m: Path,
+    mask: Path,
+    acquisition: Acquisition,
+    device: str,
+    n_threads: int,
+    folder: Path,
+) -> Estimates:
+    """Estimate CBF, and ATT where there are several delays, in every brain voxel."""
+    torch.set_num_threads(n_threads)
+    signal, affine = load_series(relative_delta_m)
+    brain = load_mask(mask)
+    estimate = fit_cbf_att if acquisition.is_multi_delay else single_delay_cbf
+    fit = estimate(
+        torch.from_numpy(signal[brain]),
+        acquisition,
+        slice_delay=torch.from_numpy(slice_delay(acquisition, brain.shape)[brain].copy()),
+        device=choose_device(device),
+    )
+    values = dict(fit.parameters) | {f'std_{name}': value for name, value in fit.std.items()}
+    paths = []
+    for name, voxels in values.items():
+        image = np.full(brain.shape, np.nan, dtype=np.float32)
+        image[brain] = voxels.cpu().numpy()
+        paths.append(save(folder / f'{name}.nii.gz', image, affine))
+    status = np.full(brain.shape, FitStatus.OUTSIDE, dtype=np.uint8)
+    status[brain] = fit.status.cpu().numpy()
+    return Estimates((*paths, save(folder / 'fitstatus.nii.gz', status, affine)))
+
+
+def choose_device(name: str) -> str:
+    """Return the device to compute on; 'auto' takes a GPU where there is one."""
+    if name == 'auto':
+        return 'cuda' if torch.cuda.is_available() else 'cpu'
+    return name
