@@ -49,9 +49,14 @@ def simulate(
     has_m0=True,
     scale=1.0,
     affine=None,
+    exact=False,
     seed=0,
 ):
-    """Make one run; ``scale`` multiplies delta M and CBF, and 0 leaves nothing but zeros."""
+    """Make one run.
+
+    ``scale`` multiplies delta M and CBF: 0 leaves nothing but zeros. An ``exact`` run has no
+    noise, and its maps are the truth.
+    """
     rng = np.random.default_rng(seed)
     mask, grey, ventricle, att = anatomy(shape)
     true_cbf = mask * (65 * grey + 22 * (1 - grey)) * (1 - ventricle) + 1e-3
@@ -69,9 +74,10 @@ def simulate(
         ),
     )
     clean = pcasl_delta_m(torch.as_tensor(true_cbf), torch.as_tensor(att), protocol).numpy()
-    noise = 0.0012 * rng.standard_normal(clean.shape)
+    spread = 0.0 if exact else 1.0
+    noise = spread * 0.0012 * rng.standard_normal(clean.shape)
     std_cbf = np.where(mask, 6 + 3 * rng.random(shape), np.nan)
-    cbf = np.where(mask, true_cbf + std_cbf * rng.standard_normal(shape), np.nan).clip(0)
+    cbf = np.where(mask, true_cbf + spread * std_cbf * rng.standard_normal(shape), np.nan).clip(0)
     status = np.where(mask, FitStatus.CONVERGED, FitStatus.OUTSIDE)
     status[mask & (rng.random(shape) < 0.04)] = FitStatus.ON_KINK
     status[mask & (ventricle > 0.6)] = FitStatus.ATT_NOT_IDENTIFIABLE
@@ -86,7 +92,9 @@ def simulate(
         ),
     }
     if len(delays) > 1:
-        noisy_att = np.where(mask & ~failed, att + 0.05 * rng.standard_normal(shape), np.nan)
+        noisy_att = np.where(
+            mask & ~failed, att + spread * 0.05 * rng.standard_normal(shape), np.nan
+        )
         maps['att'] = ParameterMap(noisy_att, 's', 'Arterial transit time.')
         maps['std_cbf'] = ParameterMap(std_cbf / per_unit, maps['cbf'].unit, 'sd')
         maps['std_att'] = ParameterMap(np.where(mask, 0.05, np.nan), 's', 'sd')

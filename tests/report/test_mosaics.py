@@ -1,0 +1,116 @@
+"""Images show what the arrays hold, for every kind of run."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from aslprep_nn.maps import FitStatus
+from aslprep_nn.report.mosaics import (
+    delta_m_by_delay,
+    maps_at_a_glance,
+    maps_in_full,
+    mask_over_reference,
+)
+from aslprep_nn.report.painting import NO_ESTIMATE, OUTLINE, STATUS_COLORS
+from aslprep_nn.report.sheet import Grid
+
+
+def pixels(figure):
+    return np.asarray(Image.open(io.BytesIO(figure.data)).convert('RGB')) / 255
+
+
+def share_of(figure, color):
+    near = np.abs(pixels(figure) - np.array(to_rgb(color))).max(axis=-1) < 0.01
+    return near.mean()
+
+
+def names(figures):
+    return [figure.name for figure in figures]
+
+
+def test_a_multi_delay_run_shows_four_maps(run):
+    expected = ['glancecbf', 'glanceatt', 'glancesd', 'glancestatus']
+    assert names(maps_at_a_glance(run)) == expected
+
+
+def test_a_single_delay_run_shows_the_maps_it_has(single_delay_run):
+    assert names(maps_at_a_glance(single_delay_run)) == ['glancecbf', 'glancestatus']
+
+
+def test_the_maps_of_the_first_screen_have_one_size(run):
+    assert len({(f.width, f.height) for f in maps_at_a_glance(run)}) == 1
+
+
+@pytest.mark.parametrize('n_slices', [1, 3, 40])
+def test_any_number_of_slices_is_drawn(simulate_run, n_slices):
+    results = simulate_run(shape=(20, 24, n_slices), repetitions=2)
+    for figure in (*maps_at_a_glance(results), *maps_in_full(results)):
+        height, width, _ = pixels(figure).shape
+        assert (width, height) == (2 * figure.width, 2 * figure.height)
+    assert f'{n_slices} slice' in maps_in_full(results)[0].alt
+
+
+def test_a_run_without_any_estimate_is_striped_not_black(run):
+    nothing = {name: replace(each, values=np.full(run.mask.shape, np.nan))
+               for name, each in run.maps.items()}  # fmt: skip
+    status = np.where(run.mask, FitStatus.FAILED, FitStatus.OUTSIDE)
+    figures = maps_at_a_glance(replace(run, maps=nothing, status=status))
+    assert 'No voxel has an estimate' in figures[0].alt
+    assert share_of(figures[0], NO_ESTIMATE[0]) > 0.1
+    assert share_of(figures[-1], STATUS_COLORS[FitStatus.FAILED]) > 0.3
+
+
+def test_the_status_map_counts_every_label(run):
+    alt = maps_at_a_glance(run)[-1].alt
+    share = (run.status[run.mask] == FitStatus.CONVERGED).mean()
+    assert f'converged {100 * share:.0f} %' in alt
+    assert 'at a bound' not in alt
+
+
+def test_the_mask_is_outlined_on_the_reference(run):
+    assert share_of(mask_over_reference(run), OUTLINE) > 0.002
+    bare = replace(run, mask=np.zeros_like(run.mask))
+    assert share_of(mask_over_reference(bare), OUTLINE) < 0.001
+
+
+def test_differences_have_a_column_for_each_delay(run, single_delay_run):
+    assert 'at 6 delays in 4 slices' in delta_m_by_delay(run).alt
+    assert 'at 1 delays in 12 slices' in delta_m_by_delay(single_delay_run).alt
+
+
+def test_many_delays_fit_beside_each_other(simulate_run):
+    delays = tuple(np.round(np.linspace(0.1, 3, 21), 2))
+    results = simulate_run(shape=(16, 18, 5), delays=delays, repetitions=1)
+    assert delta_m_by_delay(results).width == Grid(21, 21, 1120, 1.0).width
+
+
+def test_captions_state_the_convention(run):
+    for figure in (*maps_at_a_glance(run), mask_over_reference(run), delta_m_by_delay(run)):
+        assert 'radiological convention' in figure.caption
+
+
+def test_left_and_right_of_an_image_follow_the_affine(run):
+    """The right half of the patient is bright: it has to be on the left."""
+    x = np.arange(run.mask.shape[0])[:, None, None] > run.mask.shape[0] / 2
+    cbf = np.where(run.mask, np.where(x, 90.0, 10.0), np.nan)
+    lopsided = replace(run, maps={'cbf': replace(run.maps['cbf'], values=cbf)})
+    picture = pixels(maps_at_a_glance(lopsided)[0]).mean(axis=-1)
+    tile = picture[60:-100, : picture.shape[1] // 3]
+    left, right = np.array_split(tile, 2, axis=1)
+    assert left.mean() > 1.5 * right.mean()
+    turned = replace(lopsided, affine=run.affine @ np.diag([-1, 1, 1, 1]))
+    mirrored = pixels(maps_at_a_glance(turned)[0]).mean(axis=-1)
+    left, right = np.array_split(mirrored[60:-100, : picture.shape[1] // 3], 2, axis=1)
+    assert right.mean() > 1.5 * left.mean()
+
+
+def test_tiles_of_a_grid_do_not_overlap_and_stay_inside():
+    grid = Grid(11, 4, 300, 1.2)
+    corners = [grid.corner(index) for index in range(11)]
+    assert len(set(corners)) == 11
+    assert max(left for left, _ in corners) + grid.tile_width <= 300
+    assert max(top for _, top in corners) + grid.tile_height <= grid.height
