@@ -108,7 +108,7 @@ def as_svg(canvas: Canvas, name: str) -> bytes:
         canvas.savefig(buffer, format='svg', metadata=WITHOUT_METADATA)
     text = buffer.getvalue().decode()
     rules = ''.join(_dark_rules(light, dark) for light, dark in IN_THE_DARK.items())
-    style = f'<style>@media (prefers-color-scheme: dark) {{{rules}}}</style></svg>'
+    style = f'<style>@media screen and (prefers-color-scheme: dark) {{{rules}}}</style></svg>'
     return text.replace('</svg>', style).encode()
 
 
@@ -119,7 +119,7 @@ def as_png(canvas: Canvas) -> bytes:
     size = canvas.canvas.get_width_height()
     image = Image.frombytes('RGBA', size, buffer.getvalue()).convert('RGB')
     compressed = io.BytesIO()
-    image.save(compressed, 'PNG', optimize=True)
+    image.save(compressed, 'PNG', compress_level=6)
     return compressed.getvalue()
 
 

@@ -23,13 +23,14 @@ from aslprep_nn.report.painting import (
     paint_status,
 )
 from aslprep_nn.report.quantities import Quantity, quantities
-from aslprep_nn.report.regions import BoolArray, measurements_by_timing, signal_unit
+from aslprep_nn.report.regions import BoolArray, mean_delta_m, measurements_by_timing, signal_unit
 from aslprep_nn.report.results import RunResults
 from aslprep_nn.report.sheet import Grid, Legend, color_bar, draw_sheet, swatches
 from aslprep_nn.report.slices import AxialView
 
 #: Widths on a screen [px]: a panel of the first screen, and a figure as wide as the page.
 PANEL, PAGE = 288, 1120
+N_AT_A_GLANCE = 4
 CONVENTION = (
     'Axial slices, labelled with their height z in mm, in radiological convention: R is the '
     'right of the patient.'
@@ -52,13 +53,18 @@ class _Map:
 
 
 def maps_at_a_glance(results: RunResults) -> list[Figure]:
-    """Draw up to nine slices of each map, the same slices for all, for the first screen."""
+    """Draw up to nine slices of four images, the same slices for all, for the first screen.
+
+    Where a run has fewer maps, as with one delay, the mask and the mean difference fill up.
+    """
     view = AxialView.of(results.mask, results.affine)
     levels = view.spread(9)
     n_columns = min(3, math.ceil(len(levels) ** 0.5))
+    fillers = [_mask_map(results, view), _mean_difference_map(results, view)]
+    shown = [*_maps(results, view), *fillers][:N_AT_A_GLANCE]
     return [
         _draw(each, view, levels, name=f'glance{each.name}', n_columns=n_columns, width=PANEL)
-        for each in _maps(results, view)
+        for each in shown
     ]
 
 
@@ -74,28 +80,10 @@ def maps_in_full(results: RunResults) -> list[Figure]:
 
 
 def mask_over_reference(results: RunResults) -> Figure:
-    """Draw the outline of the brain mask over the image all volumes were aligned to."""
+    """Draw the outline of the brain mask over the whole image all volumes were aligned to."""
     view = AxialView.of(np.ones_like(results.mask), results.affine)
-    finite = results.reference[np.isfinite(results.reference)]
-    low, high = np.percentile(finite, (1, 99.5)) if finite.size else (0.0, 1.0)
-
-    def outlined(level: int, width: int) -> FloatArray:
-        plane = view.plane(results.reference, level, width)
-        mask = view.plane(results.mask, level, width)
-        picture = paint_grey(plane, float(low), float(high))
-        picture[mask & ~ndimage.binary_erosion(mask, iterations=2)] = to_rgb(OUTLINE)
-        return picture
-
-    volume = results.mask.sum() * abs(np.linalg.det(results.affine[:3, :3])) / 1e6
-    drawn = _Map(
-        'mask',
-        'Brain mask over the reference',
-        'The line encloses what was taken as brain, over the image all volumes were aligned to.',
-        f'The mask holds {volume:.2f} litres.',
-        outlined,
-        swatches({'outline of the brain mask': OUTLINE}),
-    )
     levels = view.spread(24)
+    drawn = _mask_map(results, view)
     return _draw(drawn, view, levels, name='mask', n_columns=min(8, len(levels)), width=PAGE)
 
 
@@ -114,7 +102,7 @@ def delta_m_by_delay(results: RunResults) -> Figure:
     grid = Grid(len(levels) * len(means), n_columns, PAGE, view.height_over_width, widest=150)
     pictures, labels = [], []
     for level in levels:
-        height = f'z {view.positions[level]:.0f}'
+        height = view.height_label(level)
         for (pld, _), volume in zip(timings, means, strict=True):
             plane = view.plane(volume, level, grid.picture_width)
             mask = view.plane(results.mask, level, grid.picture_width)
@@ -183,6 +171,36 @@ def _status_map(results: RunResults, view: AxialView) -> _Map:
     )
 
 
+def _mask_map(results: RunResults, view: AxialView) -> _Map:
+    finite = results.reference[np.isfinite(results.reference)]
+    low, high = np.percentile(finite, (1, 99.5)) if finite.size else (0.0, 1.0)
+
+    def outlined(level: int, width: int) -> FloatArray:
+        plane = view.plane(results.reference, level, width)
+        mask = view.plane(results.mask, level, width)
+        picture = paint_grey(plane, float(low), float(high))
+        picture[mask & ~ndimage.binary_erosion(mask, iterations=2)] = to_rgb(OUTLINE)
+        return picture
+
+    volume = results.mask.sum() * abs(np.linalg.det(results.affine[:3, :3])) / 1e6
+    return _Map(
+        'mask',
+        'Brain mask over the reference',
+        'The line encloses what was taken as brain, over the image all volumes were aligned to.',
+        f'The mask holds {volume:.2f} litres.',
+        outlined,
+        swatches({'outline of the brain mask': OUTLINE}),
+    )
+
+
+def _mean_difference_map(results: RunResults, view: AxialView) -> _Map:
+    factor, unit = signal_unit(results)
+    mean = factor * np.where(results.mask, mean_delta_m(results), np.nan)
+    scale = _delta_m_scale([mean], results.mask, unit)
+    caption = 'The difference of control and label, averaged over all measurements.'
+    return _value_map(Quantity('difference', scale, mean, caption), results.mask, view)
+
+
 def _draw(
     drawn: _Map,
     view: AxialView,
@@ -194,7 +212,7 @@ def _draw(
 ) -> Figure:
     grid = Grid(len(levels), n_columns, width, view.height_over_width)
     pictures = [drawn.paint(level, grid.picture_width) for level in levels]
-    labels = [f'z {view.positions[level]:.0f}' for level in levels]
+    labels = [view.height_label(level) for level in levels]
     canvas = draw_sheet(grid, pictures, labels, title=drawn.title, draw_legend=drawn.legend)
     return Figure(
         name,

@@ -85,6 +85,10 @@ class AxialView:
         """Rows and columns of one slice."""
         return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
+    def height_label(self, level: int) -> str:
+        """Name a slice by its height in world space [mm]."""
+        return f'z {self.positions[level]:.0f}'.replace('-', '−')
+
     def spread(self, n_slices: int) -> tuple[int, ...]:
         """Choose slices evenly through the brain, leaving out its very ends."""
         if len(self.covered) <= n_slices:
