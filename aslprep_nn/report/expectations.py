@@ -184,6 +184,7 @@ EXPECTATIONS = (
         math.inf,
         'Measurements of delta M.',
         label='Measurements',
+        if_low='there are only {value} measurements',
     ),
 )
 

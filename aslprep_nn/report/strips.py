@@ -73,6 +73,8 @@ class StripPlot:
 def find_outliers(table: pd.DataFrame) -> list[Outlier]:
     """Name the runs that lie far from the median of their protocol, and say how far.
 
+    Only on a side that can mean trouble: nobody needs to look at a head that moved less.
+
     Parameters
     ----------
     table
@@ -115,8 +117,8 @@ def _outliers(runs: pd.DataFrame, number: QualityNumber, protocol: str) -> list[
     found = []
     for (_, row), value in zip(runs.iterrows(), values, strict=True):
         distance = (value - median) / spread
-        if abs(distance) > FAR:
-            side = 'above' if distance > 0 else 'below'
+        side, concern = ('above', number.if_high) if distance > 0 else ('below', number.if_low)
+        if concern and abs(distance) > FAR:
             reason = (
                 f'{number.label} is {number.digits(value)}{number.suffix}, {abs(distance):.1f} '
                 f'robust standard deviations {side} the median {number.digits(median)} of '

@@ -96,6 +96,13 @@ def test_a_run_far_from_the_others_is_named_with_the_reason(tmp_path):
     assert 'above the median' in outliers[0].reason
 
 
+def test_a_run_that_is_better_than_the_others_is_not_an_outlier(tmp_path):
+    for index in range(9):
+        add_run(tmp_path, f'sub-{index}', fd_mean=1 + index / 100)
+    add_run(tmp_path, 'sub-still', fd_mean=0.1)
+    assert find_outliers(collect(tmp_path)) == []
+
+
 def test_few_runs_have_no_outliers(tmp_path):
     add_group(tmp_path, 3)
     add_run(tmp_path, 'sub-odd', gm_like_cbf=120)
