@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aslprep_nn.acquisition import VolumeType
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.run import ASLRun
 from aslprep_nn.settings import Settings
@@ -32,6 +33,7 @@ IGNORED_BY_VALIDATOR = (
     '*_dseg*',
     '*_xfm*',
     '*_timeseries*',
+    '*_desc-deltam_asl*',
     '*_m0scan*',
     '**/figures',
     '.work',
@@ -58,22 +60,23 @@ class Kind:
 
 
 CBF_UNIT = 'mL/100 g/min'
+SCANNER_UNIT = 'arbitrary'
 KINDS = {
     'cbf': Kind('_cbf', 'Cerebral blood flow; NaN where there is no estimate.', CBF_UNIT),
     'att': Kind('_att', 'Arterial transit time; NaN where there is no estimate.', 's'),
     'std_cbf': Kind('_desc-std_cbf', 'Standard deviation of CBF.', CBF_UNIT),
     'std_att': Kind('_desc-std_att', 'Standard deviation of ATT.', 's'),
     'fitstatus': Kind('_desc-fitstatus_dseg', 'How the fit of each voxel ended.'),
-    'still': Kind('_desc-preproc_asl', 'Motion-corrected series, scanner units.', 'arbitrary'),
+    'still': Kind('_desc-preproc_asl', 'Motion-corrected series, scanner units.', SCANNER_UNIT),
     'm0': Kind(
         '_desc-preproc_m0scan',
         'Equilibrium magnetisation of tissue, corrected for incomplete recovery, scanner units.',
-        'arbitrary',
+        SCANNER_UNIT,
     ),
     'delta_m': Kind(
-        '_desc-deltam_asl', 'Control minus label, motion-corrected, scanner units.', 'arbitrary'
+        '_desc-deltam_asl', 'Control minus label, motion-corrected, scanner units.', SCANNER_UNIT
     ),
-    'reference': Kind('_desc-hmc_aslref', 'The image every volume was aligned to.', 'arbitrary'),
+    'reference': Kind('_desc-hmc_aslref', 'The image every volume was aligned to.', SCANNER_UNIT),
     'mask': Kind('_desc-brain_mask', 'Voxels taken as brain.'),
     'fov_mask': Kind('_desc-fov_mask', 'Voxels inside the field of view in every volume.'),
 }
@@ -116,12 +119,13 @@ def sidecar(settings: Settings, run: ASLRun, name: str, facts: Mapping[str, Any]
     """
     kind = KINDS[name]
     acquisition = run.acquisition
+    timings = _volume_timings(run) if name == 'still' else _measurement_timings(run)
     fields: dict[str, Any] = {
         'Description': kind.description,
         'Sources': [bids_uri(path, settings) for path in run.sources],
         'ArterialSpinLabelingType': acquisition.labeling.value,
-        'PostLabelingDelay': list(acquisition.pld),
-        'LabelingDuration': list(acquisition.labeling_duration),
+        'PostLabelingDelay': [pld for pld, _ in timings],
+        'LabelingDuration': [duration for _, duration in timings],
         'LabelingEfficiency': acquisition.labeling_efficiency,
         'T1Blood': acquisition.t1_blood,
         'T1Tissue': acquisition.t1_tissue,
@@ -134,6 +138,8 @@ def sidecar(settings: Settings, run: ASLRun, name: str, facts: Mapping[str, Any]
     }
     if kind.unit:
         fields['Units'] = kind.unit
+    if kind.unit == SCANNER_UNIT:
+        fields['SkullStripped'] = False
     if name.endswith('mask'):
         fields['Type'] = 'Brain' if name == 'mask' else 'ROI'
     if name == 'fitstatus':
@@ -201,6 +207,19 @@ def transforms_as_itk(transforms: Iterable[Iterable[Iterable[float]]]) -> bytes:
 def as_json(content: Mapping[str, Any]) -> bytes:
     """Format a JSON file."""
     return (json.dumps(content, indent=2, ensure_ascii=False) + '\n').encode()
+
+
+def _volume_timings(run: ASLRun) -> list[tuple[float, float]]:
+    """Return delay and duration of every raw volume, 0 for M0 as BIDS asks."""
+    return [
+        (0.0, 0.0) if kind is VolumeType.M0SCAN else timing
+        for kind, timing in zip(run.volume_types, run.timings, strict=True)
+    ]
+
+
+def _measurement_timings(run: ASLRun) -> list[tuple[float, float]]:
+    acquisition = run.acquisition
+    return list(zip(acquisition.pld, acquisition.labeling_duration, strict=True))
 
 
 def _entity_dir(settings: Settings, run: ASLRun) -> Path:

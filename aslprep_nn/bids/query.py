@@ -31,7 +31,7 @@ def open_dataset(
     """
     ignore = [re.compile(pattern) for pattern in IGNORED]
     ignore += [
-        re.compile(rf'/{entity}-(?!(?:{"|".join(map(re.escape, labels))})(?:/|$))[^/]*(?:/|$)')
+        re.compile(rf'/{entity}-(?!(?:{"|".join(map(re.escape, labels))})(?:[_/]|$))[^/]*(?:/|$)')
         for entity, labels in (('sub', participants), ('ses', sessions))
         if labels
     ]

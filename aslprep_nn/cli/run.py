@@ -65,7 +65,7 @@ def _prepare_environment(settings: Settings) -> None:
         scratch = tempfile.mkdtemp(prefix='aslprep_nn-')
         os.environ['HOME'] = scratch
     os.environ.setdefault('MPLBACKEND', 'Agg')
-    for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS'):
+    for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
         os.environ[name] = str(settings.n_threads)
 
 

@@ -174,7 +174,7 @@ def _unit(run: ASLRun, name: str) -> str:
 
 def _write_context(run: ASLRun, settings: Settings) -> list[Path]:
     """Write what each volume of the preprocessed series shows."""
-    target = bids.perf_dir(settings, run) / f'{run.name}_desc-preproc_aslcontext.tsv'
+    target = bids.perf_dir(settings, run) / f'{run.name}_aslcontext.tsv'
     write_atomically(target, '\n'.join(['volume_type', *run.volume_types, '']).encode())
     return [target]
 

@@ -36,6 +36,8 @@ def brain_mask(reference: FloatArray, affine: FloatArray) -> NDArray[np.bool_]:
     ImageError
         If no voxel stands out from the background.
     """
+    if not np.ptp(np.nan_to_num(reference)):
+        return _not_empty(np.zeros(reference.shape, dtype=np.bool_))
     image = nib.Nifti1Image(np.nan_to_num(reference).astype(np.float32), affine)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', UserWarning)  # an empty mask is our error below
@@ -73,7 +75,8 @@ def difference_mask(delta_m: FloatArray, affine: FloatArray) -> NDArray[np.bool_
     if not n_components:
         return _not_empty(opened)
     largest = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
-    return np.asarray(ndimage.binary_fill_holes(largest))
+    slices = [ndimage.binary_fill_holes(part) for part in np.moveaxis(largest, -1, 0)]
+    return np.stack(slices, axis=-1)
 
 
 def _opening(affine: FloatArray) -> int:

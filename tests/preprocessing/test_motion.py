@@ -1,0 +1,121 @@
+"""Motion is found, described and undone."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from aslprep_nn.acquisition import VolumeType
+from aslprep_nn.preprocessing.motion import (
+    estimate_motion,
+    framewise_displacement,
+    motion_parameters,
+)
+from aslprep_nn.preprocessing.resample import resample_series, resample_volume
+
+AFFINE = np.array([[4.0, 0, 0, -62], [0, 4.0, 0, -62], [0, 0, 6.0, -45], [0, 0, 0, 1]])
+GRID = (32, 32, 16)
+
+
+def head_at(transform: np.ndarray, sharpness: float = 20) -> np.ndarray:
+    """Draw a head with structure inside, moved by a reference-to-volume transform."""
+    world = AFFINE[:3, :3] @ np.indices(GRID).reshape(3, -1) + AFFINE[:3, 3:]
+    back = np.linalg.inv(transform)
+    x, y, z = back[:3, :3] @ world + back[:3, 3:]
+    radius = np.sqrt((x / 48) ** 2 + (y / 56) ** 2 + (z / 40) ** 2)
+    brain = 100 / (1 + np.exp((radius - 1) * sharpness))
+    inside = 40 * np.exp(-(((x - 15) / 12) ** 2 + ((y + 10) / 10) ** 2 + (z / 14) ** 2))
+    stripes = 15 * np.sin(x / 9) * np.sin(y / 11 + 1) * np.exp(-(radius**4))
+    return (brain + inside + stripes).reshape(GRID)
+
+
+def rigid(translation: tuple, degrees: tuple) -> np.ndarray:
+    transform = np.eye(4)
+    transform[:3, :3] = Rotation.from_euler('xyz', degrees, degrees=True).as_matrix()
+    transform[:3, 3] = translation
+    return transform
+
+
+MOVES = [rigid((2.0, -1.0, 0.5), (0, 0, 3)), rigid((-0.5, 1.5, -1.0), (2, -1.5, 0))]
+
+
+@pytest.fixture(scope='module')
+def moved() -> np.ndarray:
+    rng = np.random.default_rng(3)
+    volumes = np.stack([head_at(move) for move in [np.eye(4), *MOVES]], axis=-1)
+    noisy = volumes + rng.normal(0, 1, volumes.shape)
+    noisy[..., 1] *= 0.4  # another contrast, as background suppression makes it
+    return noisy
+
+
+def test_motion_is_found_to_a_third_of_a_millimetre_whatever_the_contrast(moved):
+    found = estimate_motion(moved, head_at(np.eye(4)), AFFINE, seed=1)
+    brain = np.argwhere(head_at(np.eye(4)) > 50) @ AFFINE[:3, :3].T + AFFINE[:3, 3]
+    points = np.column_stack([brain, np.ones(len(brain))]).T
+    for estimate, truth in zip(found[1:], MOVES, strict=True):
+        error = np.linalg.norm(((estimate - truth) @ points)[:3], axis=0)
+        assert error.mean() < 0.33
+
+
+def test_motion_repeats_exactly_for_one_seed(moved):
+    twice = [estimate_motion(moved[..., 1:2], moved[..., 0], AFFINE, seed=7) for _ in range(2)]
+    np.testing.assert_array_equal(*twice)
+
+
+def test_a_volume_equal_to_the_reference_is_not_moved():
+    reference = head_at(np.eye(4))
+    found = estimate_motion(np.stack([reference] * 2, axis=-1), reference, AFFINE, seed=1)
+    np.testing.assert_array_equal(found, np.tile(np.eye(4), (2, 1, 1)))
+
+
+def test_each_volume_is_announced():
+    seen = []
+    reference = head_at(np.eye(4))
+    estimate_motion(reference[..., None], reference, AFFINE, seed=1, on_volume=seen.append)
+    assert seen == [0]
+
+
+def test_parameters_are_translations_and_angles():
+    parameters = motion_parameters(np.stack(MOVES))
+    np.testing.assert_allclose(parameters[0], [2, -1, 0.5, 0, 0, np.deg2rad(3)], atol=1e-12)
+    np.testing.assert_allclose(
+        parameters[1], [-0.5, 1.5, -1, np.deg2rad(2), np.deg2rad(-1.5), 0], atol=1e-12
+    )
+
+
+def test_displacement_compares_a_volume_with_the_one_before_of_its_type():
+    types = [VolumeType.CONTROL, VolumeType.LABEL, VolumeType.CONTROL, VolumeType.LABEL]
+    parameters = np.zeros((4, 6))
+    parameters[1::2, 0] = 5.0  # labels sit elsewhere: contrast, not motion
+    parameters[3, 5] = 0.01  # rad, half a millimetre at 50 mm
+    displacement = framewise_displacement(parameters, types)
+    np.testing.assert_allclose(displacement, [np.nan, np.nan, 0, 0.5])
+
+
+def test_resampling_undoes_known_motion():
+    moves = [np.eye(4), *MOVES]
+    volumes = np.stack([head_at(move, sharpness=8) for move in moves], axis=-1)
+    still, seen = resample_series(volumes, AFFINE, np.stack(moves))
+    np.testing.assert_array_equal(still[..., 0], volumes[..., 0].astype(np.float32))
+    inner = seen & (volumes[..., 0] > 20)
+    for index in (1, 2):
+        before = np.abs(volumes[..., index] - volumes[..., 0])[inner].mean()
+        assert np.abs(still[..., index] - volumes[..., 0])[inner].mean() < before / 20
+
+
+def test_voxels_that_left_the_field_of_view_are_nan_and_not_in_its_mask():
+    volume = np.ones((*GRID, 1))
+    away = rigid((10.0, 0, 0), (0, 0, 0))[None]
+    still, seen = resample_series(volume, AFFINE, away)
+    np.testing.assert_array_equal(np.isnan(still[..., 0]), ~seen)
+    assert (~seen[-2:]).all()
+    assert seen[:-3].all()
+
+
+def test_a_volume_on_another_grid_is_read_where_it_lies():
+    fine_affine = AFFINE @ np.diag([0.5, 0.5, 0.5, 1])
+    fine_shape = tuple(2 * n for n in GRID)
+    x = (fine_affine @ np.array([[i, 0, 0, 1] for i in range(fine_shape[0])]).T)[0]
+    ramp = np.broadcast_to(x[:, None, None], fine_shape)
+    coarse = resample_volume(ramp, fine_affine, GRID, AFFINE)
+    expected = (AFFINE @ np.array([[i, 0, 0, 1] for i in range(GRID[0])]).T)[0]
+    np.testing.assert_allclose(coarse[2:-2, 5, 5], expected[2:-2], atol=0.05)
