@@ -21,7 +21,7 @@ VOXEL_SIZE = 2.0
 SHARPENING = 4
 MARGIN = 24.0
 #: Distance from the brain at which cerebrospinal fluid, skull and scalp end [mm].
-CSF_RIM, SKULL_RIM, SCALP_RIM = 2.5, 7.0, 13.0
+CSF_RIM, SKULL_RIM, SCALP_RIM = 3.0, 10.0, 16.0
 #: How far apart two points must be to deform differently, and by how much they do [mm].
 DEFORMATION_WIDTH, DEFORMATION = 18.0, 2.5
 
@@ -90,7 +90,9 @@ def individual_anatomy(rng: np.random.Generator) -> Anatomy:
     )
     where = np.indices(shape, dtype=np.float32) + displacement / VOXEL_SIZE
     bent = {
-        field.name: ndimage.map_coordinates(getattr(template, field.name), where, order=1)
+        field.name: ndimage.map_coordinates(
+            getattr(template, field.name), where, np.float32, order=1
+        )
         for field in fields(Anatomy)
         if field.name != 'affine'
     }

@@ -19,11 +19,11 @@ from aslprep_nn.maps import FloatArray
 from aslprep_nn.simulation.motion import MotionLevel
 from aslprep_nn.simulation.phantom import draw_phantom
 from aslprep_nn.simulation.protocols import PROTOCOLS, Preset, ScanProtocol
-from aslprep_nn.simulation.scanner import Scan, Truth, scan
+from aslprep_nn.simulation.scanner import Scan, scan
 from aslprep_nn.simulation.sidecars import (
     IGNORED_BY_VALIDATOR,
     MOTION_COLUMNS,
-    TRUTH,
+    TRUE_MAPS,
     asl_sidecar,
     context_rows,
     m0_sidecar,
@@ -54,6 +54,8 @@ class Study:
         no noise, None for the protocol's own.
     motion_level
         How restless the subjects are.
+    subtracted
+        Whether the scanner gives control minus label instead of both.
     """
 
     preset: Preset
@@ -61,20 +63,23 @@ class Study:
     seed: int = 0
     snr: float | None = None
     motion_level: MotionLevel = MotionLevel.MILD
+    subtracted: bool = False
 
     @property
     def protocols(self) -> tuple[ScanProtocol, ...]:
         """The protocol of each subject."""
         own = PROTOCOLS[self.preset]
         n_subjects = len(own) if self.n_subjects is None else self.n_subjects
-        chosen = tuple(own[index % len(own)] for index in range(n_subjects))
-        if self.snr is None:
-            return chosen
-        return tuple(replace(protocol, snr=self.snr) for protocol in chosen)
+        return tuple(
+            replace(protocol, snr=self.snr or protocol.snr, subtracted=self.subtracted)
+            for protocol in (own[index % len(own)] for index in range(n_subjects))
+        )
 
     def __str__(self) -> str:
-        snr = '' if self.snr is None else f', SNR {self.snr:g}'
-        return f'preset {self.preset}, seed {self.seed}, motion {self.motion_level}{snr}'
+        facts = [f'preset {self.preset}', f'seed {self.seed}', f'motion {self.motion_level}']
+        facts += [f'SNR {self.snr:g}'] if self.snr else []
+        facts += ['subtracted by the scanner'] if self.subtracted else []
+        return ', '.join(facts)
 
 
 def write_study(root: Path, study: Study) -> None:
@@ -144,28 +149,15 @@ def write_truth(root: Path, subject: str, run: Scan) -> None:
         What was acquired.
     """
     stem = root / f'sub-{subject}' / 'perf' / f'sub-{subject}'
-    for name, values in _maps(run.truth).items():
-        _write_image(Path(f'{stem}_{name}.nii.gz'), values, run.protocol)
-        _write_json(Path(f'{stem}_{name}.json'), truth_sidecar(name, run.protocol, subject))
+    for field, true_map in TRUE_MAPS.items():
+        file = f'{stem}_{true_map.name}'
+        _write_image(Path(f'{file}.nii.gz'), getattr(run.truth, field), run.protocol)
+        _write_json(Path(f'{file}.json'), truth_sidecar(true_map, run.protocol, subject))
     matrices = run.motion.matrices[:, :3].reshape(-1, 12)
     rows = np.concatenate([run.motion.parameters, matrices], axis=1)
     table = ['\t'.join(f'{number:.9f}' for number in row) for row in rows]
     _write_lines(Path(f'{stem}_desc-motion_timeseries.tsv'), ['\t'.join(MOTION_COLUMNS), *table])
     _write_json(Path(f'{stem}_desc-motion_timeseries.json'), motion_sidecar())
-
-
-def _maps(truth: Truth) -> dict[str, NDArray[Any]]:
-    values: tuple[NDArray[Any], ...] = (
-        truth.cbf,
-        truth.att,
-        truth.m0,
-        truth.t1,
-        truth.gray_matter,
-        truth.white_matter,
-        truth.csf,
-        truth.brain,
-    )
-    return dict(zip(TRUTH, values, strict=True))
 
 
 def _as_scanned(signal: FloatArray, noise: float) -> NDArray[Any]:
@@ -195,7 +187,7 @@ def _write_image(path: Path, values: NDArray[Any], protocol: ScanProtocol) -> No
     image.set_sform(protocol.grid.affine, code=1)
     if data.ndim == 4:
         image.header['pixdim'][4] = protocol.repetition_time
-    _write(path, gzip.compress(image.to_bytes(), compresslevel=9, mtime=0))
+    _write(path, gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -31,14 +31,16 @@ TERRITORY_WIDTH = 22.0
 #: Standard deviation of ATT between the arteries of a subject [s].
 ARTERY_VARIATION = 0.06
 WATERSHED_DELAY, WHITE_DELAY = 0.45, 0.35
+#: How gradually the delay of white matter sets in [mm].
+WHITE_TRANSITION = 4.0
 ATT_VARIATION, ATT_REGION = 0.05, 15.0
 ATT_RANGE = (0.5, 1.9)
 
-#: Water content relative to fluid, and T1 [s], of grey and white matter, fluid and scalp. Grey
-#: and white matter share the T1 the app assumes, so that its calibration can be exact.
-WATER = (0.85, 0.72, 1.0, 0.45)
+#: Of grey and white matter, fluid and scalp: water seen at the echo time, relative to fluid, and
+#: T1 [s]. Grey and white matter share the T1 the app assumes, so that calibration can be exact.
+WATER = (0.65, 0.55, 1.0, 0.55)
 T1 = (T1_TISSUE.value, T1_TISSUE.value, 4.0, 0.4)
-COIL_VARIATION, COIL_WIDTH = 0.12, 50.0
+COIL_VARIATION, COIL_WIDTH = 0.18, 40.0
 #: M0 of fluid in scanner units.
 SCANNER_UNIT = 2000.0
 
@@ -86,11 +88,12 @@ def draw_phantom(rng: np.random.Generator) -> Phantom:
     shape = anatomy.brain.shape
     variation = 1 + CBF_VARIATION * smooth_random_field(shape, CBF_REGION, rng)
     cbf = (GRAY_CBF * anatomy.gray_matter + WHITE_CBF * anatomy.white_matter) * variation
+    sensitivity = 1 + COIL_VARIATION * smooth_random_field(shape, COIL_WIDTH, rng)
     return Phantom(
         anatomy=anatomy,
         cbf=np.maximum(cbf, 0),
         att=_draw_att(anatomy, rng),
-        m0=SCANNER_UNIT * water * _draw_coil(shape, rng),
+        m0=SCANNER_UNIT * water * sensitivity,
         t1=np.where(filled > 0.01, t1, T1_TISSUE.value),
         affine=_draw_position(rng) @ anatomy.affine,
     )
@@ -109,17 +112,12 @@ def _draw_att(anatomy: Anatomy, rng: np.random.Generator) -> FloatArray:
     weights = np.stack(memberships) + 1e-12
     weights /= weights.sum(axis=0)
     watershed = 1.5 * (1 - weights.max(axis=0))
-    white = ndimage.gaussian_filter(anatomy.white_matter, 3 / VOXEL_SIZE)
+    white = ndimage.gaussian_filter(anatomy.white_matter, WHITE_TRANSITION / VOXEL_SIZE)
     att = (weights * np.stack(delays)).sum(axis=0)
     att = att + WATERSHED_DELAY * watershed + WHITE_DELAY * white
     att = att + ATT_VARIATION * smooth_random_field(x.shape, ATT_REGION, rng)
     clipped: FloatArray = np.clip(att, *ATT_RANGE)
     return clipped
-
-
-def _draw_coil(shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
-    """Draw a receive sensitivity around 1 that varies over the head."""
-    return 1 + COIL_VARIATION * smooth_random_field(shape, COIL_WIDTH, rng)
 
 
 def _draw_position(rng: np.random.Generator) -> FloatArray:

@@ -73,6 +73,8 @@ class ScanProtocol:
         T1 of labelled water after it arrived [s].
     snr
         Mean M0 of the brain over the noise's standard deviation in one volume.
+    subtracted
+        Whether the scanner gives control minus label instead of both.
     """
 
     name: str
@@ -89,6 +91,7 @@ class ScanProtocol:
     label_first: bool
     t1_label: float
     snr: float
+    subtracted: bool = False
 
     @property
     def m0_volume(self) -> Volume:
@@ -98,12 +101,16 @@ class ScanProtocol:
     @property
     def series(self) -> tuple[Volume, ...]:
         """The volumes of the ASL series in order, grouped by delay."""
-        pair = (VolumeType.CONTROL, VolumeType.LABEL)
+        pair = [VolumeType.CONTROL, VolumeType.LABEL]
+        if self.label_first:
+            pair.reverse()
+        if self.subtracted:
+            pair = [VolumeType.DELTAM]
         pairs = [
             Volume(kind, pld, self.labeling_duration, self.repetition_time, fraction)
             for pld, fraction in zip(self.pld, self.static_fraction, strict=True)
             for _ in range(self.n_pairs)
-            for kind in (reversed(pair) if self.label_first else pair)
+            for kind in pair
         ]
         return (self.m0_volume, *pairs) if self.m0_type is M0Type.INCLUDED else tuple(pairs)
 

@@ -101,7 +101,7 @@ class Camera:
         }
 
     def acquire(self, volume: Volume, motion: FloatArray = AT_REST) -> FloatArray:
-        """Image one volume: the static tissue, less the difference signal under label.
+        """Image one control, label or M0 volume: static tissue, less what the label takes away.
 
         Parameters
         ----------
@@ -181,12 +181,25 @@ def scan(
     series = protocol.series
     motion = random_motion(len(series) + (not included), motion_level, rng)
     motion = motion if included else replace(motion, parameters=motion.parameters[1:])
-    m0scan = None if included else add_rician_noise(camera.acquire(protocol.m0_volume), noise, rng)
+    m0scan = None if included else _measure(camera, protocol.m0_volume, AT_REST, noise, rng)
     volumes = [
-        add_rician_noise(camera.acquire(volume, position), noise, rng)
+        _measure(camera, volume, position, noise, rng)
         for volume, position in zip(series, motion.matrices, strict=True)
     ]
     return Scan(protocol, np.stack(volumes, axis=-1), m0scan, motion, noise, truth)
+
+
+def _measure(
+    camera: Camera, volume: Volume, position: FloatArray, noise: float, rng: np.random.Generator
+) -> FloatArray:
+    """Acquire a volume with noise; a difference is made of two magnitudes, each with its own."""
+    if volume.kind is VolumeType.DELTAM:
+        control, label = (
+            _measure(camera, replace(volume, kind=kind), position, noise, rng)
+            for kind in (VolumeType.CONTROL, VolumeType.LABEL)
+        )
+        return control - label
+    return add_rician_noise(camera.acquire(volume, position), noise, rng)
 
 
 def add_rician_noise(signal: FloatArray, noise: float, rng: np.random.Generator) -> FloatArray:

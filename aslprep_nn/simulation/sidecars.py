@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aslprep_nn.acquisition import LabelingType
@@ -14,16 +15,26 @@ BIDS_VERSION = '1.10.0'
 CBF_UNIT = 'mL/100 g/min'
 TRUTH_SPACE = 'On the grid of the ASL series, head where it was for the M0 volume.'
 
-#: What is true, by the name of its file: description and unit ('' for none).
-TRUTH = {
-    'desc-truth_cbf': ('True cerebral blood flow.', CBF_UNIT),
-    'desc-truth_att': ('True arterial transit time; NaN outside the brain.', 's'),
-    'desc-truth_M0map': ('True equilibrium magnetisation of tissue.', 'arbitrary'),
-    'desc-truth_T1map': ('True T1 of the static tissue; NaN outside the brain.', 's'),
-    'label-GM_probseg': ('Fraction of grey matter.', ''),
-    'label-WM_probseg': ('Fraction of white matter.', ''),
-    'label-CSF_probseg': ('Fraction of cerebrospinal fluid.', ''),
-    'desc-brain_mask': ('Voxels of which at least half is brain.', ''),
+
+@dataclass(frozen=True)
+class TrueMap:
+    """How a true map is called and described; a unit of '' stands for none."""
+
+    name: str
+    description: str
+    unit: str = ''
+
+
+#: The files of the truth, by their fields in `Truth`.
+TRUE_MAPS = {
+    'cbf': TrueMap('desc-truth_cbf', 'True cerebral blood flow.', CBF_UNIT),
+    'att': TrueMap('desc-truth_att', 'True arterial transit time; NaN outside the brain.', 's'),
+    'm0': TrueMap('desc-truth_M0map', 'True equilibrium magnetisation of tissue.', 'arbitrary'),
+    't1': TrueMap('desc-truth_T1map', 'True T1 of static tissue; NaN outside the brain.', 's'),
+    'gray_matter': TrueMap('label-GM_probseg', 'Fraction of grey matter.'),
+    'white_matter': TrueMap('label-WM_probseg', 'Fraction of white matter.'),
+    'csf': TrueMap('label-CSF_probseg', 'Fraction of cerebrospinal fluid.'),
+    'brain': TrueMap('desc-brain_mask', 'Voxels of which at least half is brain.'),
 }
 #: Names that BIDS lacks, for the official validator.
 IGNORED_BY_VALIDATOR = ('*_cbf*', '*_att*', '*map.*', '*_probseg*', '*_mask*', '*_timeseries*')
@@ -70,21 +81,20 @@ def m0_sidecar(protocol: ScanProtocol, subject: str) -> dict[str, Any]:
     }
 
 
-def truth_sidecar(name: str, protocol: ScanProtocol, subject: str) -> dict[str, Any]:
+def truth_sidecar(true_map: TrueMap, protocol: ScanProtocol, subject: str) -> dict[str, Any]:
     """Describe a true map, with the constants that turn it into signal."""
-    description, unit = TRUTH[name]
     constants = protocol.acquisition_of(protocol.series[-1])
     fields: dict[str, Any] = {
-        'Description': f'{description} {TRUTH_SPACE}',
+        'Description': f'{true_map.description} {TRUTH_SPACE}',
         'Sources': [f'bids:raw:sub-{subject}/perf/sub-{subject}_asl.nii.gz'],
         'LabelingEfficiency': round(constants.labeling_efficiency, 6),
         'T1Blood': constants.t1_blood,
         'T1Tissue': constants.t1_tissue,
         'PartitionCoefficient': constants.partition_coefficient,
     }
-    if unit:
-        fields['Units'] = unit
-    if name.endswith('mask'):
+    if true_map.unit:
+        fields['Units'] = true_map.unit
+    if true_map.name.endswith('mask'):
         fields['Type'] = 'Brain'
     return fields
 

@@ -6,6 +6,7 @@ import argparse
 import logging
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -29,9 +30,11 @@ def add_simulate(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         '--preset', type=Preset, choices=list(Preset), default=Preset.DEMO, help='what to acquire'
     )
     parser.add_argument(
-        '--n-subjects', type=_at_least_one, metavar='N', help='default: one per protocol'
+        '--n-subjects', type=_whole(1), metavar='N', help='default: one per protocol'
     )
-    parser.add_argument('--seed', type=int, default=0, help='of everything random (default: 0)')
+    parser.add_argument(
+        '--seed', type=_whole(0), default=0, help='of everything random (default: 0)'
+    )
     noise = parser.add_mutually_exclusive_group()
     noise.add_argument(
         '--snr',
@@ -48,6 +51,11 @@ def add_simulate(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         choices=list(MotionLevel),
         default=MotionLevel.MILD,
         help='how restless the subjects are (default: mild)',
+    )
+    parser.add_argument(
+        '--deltam',
+        action='store_true',
+        help='give control minus label, as some scanners do, instead of both',
     )
     parser.set_defaults(run=simulate)
 
@@ -66,6 +74,7 @@ def simulate(options: argparse.Namespace) -> int:
         seed=options.seed,
         snr=options.snr,
         motion_level=options.motion,
+        subtracted=options.deltam,
     )
     try:
         write_study(options.output, study)
@@ -83,8 +92,13 @@ def _positive(text: str) -> float:
     return value
 
 
-def _at_least_one(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not 1 or more')
-    return value
+def _whole(least: int) -> Callable[[str], int]:
+    """Make a reader of whole numbers that are not below the least."""
+
+    def whole_number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f'{text} is not {least} or more')
+        return value
+
+    return whole_number
