@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from aslprep_nn.acquisition import VolumeType
-from aslprep_nn.maps import FloatArray
+from aslprep_nn.maps import FitStatus, FloatArray
 from aslprep_nn.report.expectations import expectation
 from aslprep_nn.report.figures import (
     BLUE,
@@ -76,7 +76,8 @@ def histograms(results: RunResults) -> Iterator[Figure]:
 def _histogram(
     results: RunResults, name: str, label: str, high: float, usual: QualityNumber | None
 ) -> Figure:
-    values = results.maps[name].values
+    told = results.status != FitStatus.ATT_NOT_IDENTIFIABLE
+    values = np.where(told, results.maps[name].values, np.nan)
     lowest = float(np.nanmin(values, initial=0.0, where=results.mask))
     edges = np.linspace(max(lowest, -high), high, 61)
     canvas = blank(560, 300)
@@ -96,11 +97,19 @@ def _histogram(
     axes.legend(frameon=False, labelcolor=INK, fontsize=8)
     canvas.subplots_adjust(left=0.12, right=0.98, top=0.96, bottom=0.17)
     shade = ' The shaded range is usual for grey matter.' if usual else ''
+    untold = float((~told)[results.mask].mean()) if results.mask.any() else 0.0
+    left_out = (
+        f' Without the {100 * untold:.0f} % of the brain where these delays cannot tell the '
+        'transit time.'
+        if untold > 0
+        else ''
+    )
     return _figure(
         canvas,
         f'histogram{name}',
-        f'{name.upper()} of all brain voxels and of the grey-matter-like ones, the third with the '
-        f'strongest signal; the dashed line is their median.{shade}',
+        f'{name.upper()} of brain voxels and of the grey-matter-like ones, the third with the '
+        'strongest late signal; the dashed line is their median. Values beyond the axis are '
+        f'counted at its ends.{shade}{left_out}',
         f'The grey-matter-like median is {np.median(bright):.3g}.'
         if bright.size
         else 'No grey-matter-like voxel has an estimate.',
@@ -125,8 +134,9 @@ def repetitions(results: RunResults) -> Figure:
         color = (BLUE, ORANGE, GREEN, PURPLE, FAINT, INK)[index % 6]
         axes.plot(at + 1, factor * means[at], 'o', color=color, markersize=4, label=f'{delay:g} s')
     if len(set(delays)) <= 8:
-        axes.legend(frameon=False, labelcolor=INK, fontsize=8, ncols=4, title_fontsize=8)
-    canvas.subplots_adjust(left=0.14, right=0.98, top=0.96, bottom=0.17)
+        axes.legend(frameon=False, labelcolor=INK, fontsize=8, ncols=8, loc='lower left',
+                    bbox_to_anchor=(-0.02, 1.0), columnspacing=0.9, handletextpad=0.1)  # fmt: skip
+    canvas.subplots_adjust(left=0.12, right=0.98, top=0.89, bottom=0.17)
     return _figure(
         canvas,
         'repetitions',

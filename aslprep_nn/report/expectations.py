@@ -15,7 +15,8 @@ EXPECTATIONS = (
         # Alsop et al. (2015): 40 to 100 can be normal; the gate is far outside of physiology.
         40,
         100,
-        'Median CBF of the third of the brain with the strongest perfusion signal.',
+        'Median CBF of the third of the brain with the strongest signal at the later delays, where '
+        'the transit time can be told.',
         label='Grey-matter-like CBF',
         limit_low=10,
         limit_high=150,

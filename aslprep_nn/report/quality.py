@@ -16,6 +16,7 @@ from aslprep_nn.report.regions import (
     BoolArray,
     IndexArray,
     gm_like,
+    identifiable,
     mean_delta_m,
     measurements_by_timing,
 )
@@ -102,10 +103,11 @@ def _perfusion(results: RunResults, bright: BoolArray) -> dict[str, float]:
     att = results.maps['att'].values if 'att' in results.maps else np.full(cbf.shape, np.nan)
     in_mask = cbf[results.mask]
     mean = _finite_mean(in_mask)
+    has_time = results.status != FitStatus.ATT_NOT_IDENTIFIABLE
     relative_sd = relative_standard_deviation(results)
     return {
-        'gm_like_cbf': _finite_median(cbf[bright]),
-        'att_median': _finite_median(att[bright & _identifiable(results)]),
+        'gm_like_cbf': _finite_median(cbf[bright & has_time]),
+        'att_median': _finite_median(att[bright & identifiable(results)]),
         'relative_sd_median': _finite_median(relative_sd[bright]),
         'spatial_cov': 100 * _ratio(float(np.nanstd(in_mask)), mean) if mean > 0 else math.nan,
         'asymmetry': _asymmetry(results),
@@ -126,17 +128,12 @@ def _shares(results: RunResults) -> dict[str, float]:
     cbf = results.maps['cbf'].values[results.mask]
     estimated = np.isfinite(cbf)
     n_estimated = int(estimated.sum())
-    identifiable = _ratio(int(_identifiable(results).sum()), cbf.size)
+    share = _ratio(int(identifiable(results).sum()), cbf.size)
     return {
         'fraction_estimated': _ratio(n_estimated, cbf.size),
-        'fraction_identifiable': identifiable if 'att' in results.maps else math.nan,
+        'fraction_identifiable': share if 'att' in results.maps else math.nan,
         'fraction_negative_cbf': _ratio(int((cbf[estimated] < 0).sum()), n_estimated),
     }
-
-
-def _identifiable(results: RunResults) -> BoolArray:
-    usable = np.isin(results.status, (FitStatus.CONVERGED, FitStatus.ON_KINK))
-    return np.asarray(results.mask & usable)
 
 
 def _repeatability(results: RunResults, bright: BoolArray) -> dict[str, float]:

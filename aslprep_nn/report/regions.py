@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aslprep_nn.acquisition import Acquisition
-from aslprep_nn.maps import FloatArray
+from aslprep_nn.maps import FitStatus, FloatArray
 from aslprep_nn.report.results import RunResults
 
 BoolArray = NDArray[np.bool_]
@@ -30,10 +30,7 @@ def measurements_by_timing(acquisition: Acquisition) -> dict[Timing, IndexArray]
 
 def mean_delta_m(results: RunResults) -> FloatArray:
     """Average delta M over all measurements, ``(x, y, z)``; NaN entries do not count."""
-    values = results.relative_delta_m
-    present = np.isfinite(values)
-    total = np.where(present, values, 0).sum(axis=-1, dtype=float)
-    return np.asarray(total / np.maximum(present.sum(axis=-1), 1))
+    return _mean_of_present(results.relative_delta_m)
 
 
 def signal_unit(results: RunResults) -> tuple[float, str]:
@@ -48,12 +45,12 @@ def signal_unit(results: RunResults) -> tuple[float, str]:
 
 
 def brightest(results: RunResults, fraction: float) -> BoolArray:
-    """Choose the given fraction of the mask's voxels with the largest mean delta M."""
+    """Choose the given fraction of the mask's voxels with the largest late delta M."""
     return _beyond_quantile(results, 1 - fraction, above=True)
 
 
 def darkest(results: RunResults, fraction: float) -> BoolArray:
-    """Choose the given fraction of the mask's voxels with the smallest mean delta M."""
+    """Choose the given fraction of the mask's voxels with the smallest late delta M."""
     return _beyond_quantile(results, fraction, above=False)
 
 
@@ -61,8 +58,9 @@ def gm_like(results: RunResults) -> BoolArray:
     """Choose voxels that are mostly grey matter, without an anatomical image.
 
     Grey matter takes up about half of a brain mask and perfuses two to three times as fast as
-    white matter, so the brightest third of the mean difference image lies within it. Choosing
-    by brightness favours bright noise: the average over all measurements keeps that small.
+    white matter, so the brightest third of the mean difference image lies within it. Only the
+    later half of the delays counts: at the early ones blood in arteries is brighter than any
+    tissue. Choosing by brightness favours bright noise, which the average keeps small.
 
     Returns
     -------
@@ -71,9 +69,29 @@ def gm_like(results: RunResults) -> BoolArray:
     return brightest(results, 1 / 3)
 
 
+def identifiable(results: RunResults) -> BoolArray:
+    """Choose voxels whose fit converged with a transit time the delays can tell."""
+    usable = np.isin(results.status, (FitStatus.CONVERGED, FitStatus.ON_KINK))
+    return np.asarray(results.mask & usable)
+
+
+def _late_signal(results: RunResults) -> FloatArray:
+    """Average delta M over the later half of the delays, ``(x, y, z)``."""
+    delays = np.array(results.acquisition.pld)
+    late = delays >= np.median(np.unique(delays))
+    return _mean_of_present(results.relative_delta_m[..., late])
+
+
+def _mean_of_present(values: FloatArray) -> FloatArray:
+    """Average over the last axis what is finite; 0 where nothing is."""
+    present = np.isfinite(values)
+    total = np.where(present, values, 0).sum(axis=-1, dtype=float)
+    return np.asarray(total / np.maximum(present.sum(axis=-1), 1))
+
+
 def _beyond_quantile(results: RunResults, quantile: float, *, above: bool) -> BoolArray:
     if not results.mask.any():
         return np.zeros_like(results.mask)
-    signal = mean_delta_m(results)
+    signal = _late_signal(results)
     threshold = np.quantile(signal[results.mask], quantile)
     return results.mask & (signal >= threshold if above else signal <= threshold)
