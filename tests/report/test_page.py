@@ -76,7 +76,7 @@ def test_a_page_is_small_enough_to_send(output_dir):
 
 def test_a_hostile_subject_name_is_text(tmp_path, simulate_run):
     name = 'sub-<script>alert(1)<'
-    hostile = simulate_run(name, shape=(8, 10, 2), repetitions=2)
+    hostile = simulate_run(name, shape=(10, 12, 3), repetitions=2)
     write_run_report(hostile, tmp_path / name / 'figures', name)
     html = write_subject_page(tmp_path, '<script>alert(1)<').read_text()
     assert '<script>alert' not in html
@@ -95,7 +95,7 @@ def test_a_subject_with_only_failures_gets_a_page_that_lists_them(tmp_path):
 
 
 def test_the_result_of_an_earlier_try_is_not_shown_for_a_run_that_failed(tmp_path, simulate_run):
-    small = simulate_run('sub-01', shape=(8, 10, 2), repetitions=2)
+    small = simulate_run('sub-01', shape=(10, 12, 3), repetitions=2)
     write_run_report(small, tmp_path / 'sub-01' / 'figures', 'sub-01')
     write_record(tmp_path, 'sub-01', error='no more memory')
     assert not Addresses(write_subject_page(tmp_path, '01').read_text()).images

@@ -12,7 +12,7 @@ from aslprep_nn.report.run import write_run_report
 
 @pytest.fixture(scope='module')
 def small(simulate_run):
-    return simulate_run('sub-01_ses-a', shape=(8, 10, 2), repetitions=2)
+    return simulate_run('sub-01_ses-a', shape=(10, 12, 3), repetitions=2)
 
 
 @pytest.fixture(scope='module')
@@ -39,7 +39,7 @@ def test_five_numbers_come_first(report):
 
 
 def test_numbers_that_are_not_known_are_null(report, simulate_run, tmp_path):
-    single = simulate_run(shape=(8, 10, 2), delays=(1.8,), repetitions=4)
+    single = simulate_run(shape=(10, 12, 3), delays=(1.8,), repetitions=4)
     path = write_run_report(single, tmp_path, 'sub-02')
     numbers = {each['name']: each for each in json.loads(path.read_text())['quality']}
     assert numbers['att_median']['value'] is None
