@@ -50,7 +50,9 @@ def find_series(
         If there is none, or a participant or session asked for has none.
     """
     found = layout.get(suffix='asl', extension=['.nii', '.nii.gz'])
-    series = tuple(sorted(Path(file.path) for file in found))
+    paths = sorted(Path(file.path) for file in found)
+    root = Path(layout.root)
+    series = tuple(p for p in paths if p.relative_to(root).parts[0].startswith('sub-'))
     folder = Path(layout.root).name
     problems = [
         Problem(

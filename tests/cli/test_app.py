@@ -1,0 +1,208 @@
+"""The app as a user meets it: exit codes, messages, files."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from datasets import Subject, write_dataset
+
+APP = (sys.executable, '-W', 'default', '-m', 'aslprep_nn')
+
+
+def run_app(*arguments: object) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [*APP, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def status(output: Path) -> dict[str, dict]:
+    content = json.loads((output / 'logs' / 'status.json').read_text(encoding='utf-8'))
+    return {record['run']: record for record in content['runs']}
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / 'out'
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Run the app once on a read-only dataset; return input and output."""
+    root = tmp_path_factory.mktemp('finished') / 'bids'
+    write_dataset(root, Subject())
+    for path in [*root.rglob('*'), root]:
+        path.chmod(path.stat().st_mode & 0o555)
+    output = root.parent / 'out'
+    ended = run_app(root, output, 'participant')
+    assert ended.returncode == 0, ended.stderr
+    return root, output
+
+
+def test_the_version_is_printed():
+    assert run_app('--version').stdout.startswith('aslprep_nn ')
+
+
+def test_a_bad_run_is_reported_and_the_healthy_one_beside_it_completes(
+    make_dataset, subject, output
+):
+    healthy, broken = subject('01'), subject('02')
+    broken.context = None
+    del broken.sidecar['M0Type']
+    ended = run_app(make_dataset(healthy, broken), output, 'participant', '--nprocs', 2)
+    assert ended.returncode == 1, ended.stderr
+    assert 'sub-02_aslcontext.tsv is absent' in ended.stderr
+    assert 'M0Type is absent' in ended.stderr
+    assert {run: record['state'] for run, record in status(output).items()} == {
+        'sub-01': 'done',
+        'sub-02': 'refused',
+    }
+    assert (output / 'sub-01' / 'perf' / 'sub-01_cbf.nii.gz').exists()
+    assert 'aslcontext' in (output / 'sub-02.html').read_text(encoding='utf-8')
+
+
+def test_half_the_labeling_efficiency_doubles_cbf(make_dataset, subject, tmp_path):
+    root = make_dataset(subject())
+    maps = []
+    for alpha in (0.8, 0.4):
+        folder = tmp_path / f'alpha{alpha}'
+        assert run_app(root, folder, 'participant', '--labeling-efficiency', alpha).returncode == 0
+        maps.append(nib.load(folder / 'sub-01' / 'perf' / 'sub-01_cbf.nii.gz').get_fdata())
+    inside = np.isfinite(maps[0]) & (maps[0] > 1)
+    assert inside.sum() > 20
+    assert np.median(maps[1][inside] / maps[0][inside]) == pytest.approx(2, rel=0.06)
+
+
+def test_every_voxel_without_an_estimate_is_nan(finished):
+    _, output = finished
+    folder = output / 'sub-01' / 'perf'
+    cbf = nib.load(folder / 'sub-01_cbf.nii.gz').get_fdata()
+    outcome = nib.load(folder / 'sub-01_desc-fitstatus_dseg.nii.gz').get_fdata()
+    assert np.isnan(cbf[outcome == 0]).all()
+    assert np.isfinite(cbf[outcome == 1]).all()
+
+
+def test_input_is_never_written_to(finished):
+    root, _ = finished
+    assert {path.name for path in root.rglob('*') if path.is_file()} == {
+        'dataset_description.json', 'sub-01_asl.nii.gz', 'sub-01_asl.json',
+        'sub-01_aslcontext.tsv', 'sub-01_m0scan.nii.gz', 'sub-01_m0scan.json',
+    }  # fmt: skip
+    assert all(path.stat().st_mode & 0o222 == 0 for path in [root, *root.rglob('*')])
+
+
+def test_nothing_temporary_is_left_in_the_output(finished):
+    _, output = finished
+    left = [path for path in output.rglob('.*') if path.name != '.bidsignore']
+    assert left == []
+
+
+def test_a_second_identical_run_does_nothing_and_says_so(finished):
+    root, output = finished
+    before = {path: path.stat().st_mtime_ns for path in (output / 'sub-01').rglob('*')}
+    again = run_app(root, output, 'participant')
+    assert again.returncode == 0
+    assert 'nothing to do' in again.stderr
+    assert {path: path.stat().st_mtime_ns for path in (output / 'sub-01').rglob('*')} == before
+
+
+def test_another_option_is_not_the_same_run(finished, tmp_path):
+    root, output = finished
+    copy = tmp_path / 'copy'
+    shutil.copytree(output, copy)
+    changed = run_app(root, copy, 'participant', '--t1-blood', 1.7)
+    assert changed.returncode == 0
+    assert 'nothing to do' not in changed.stderr
+
+
+def test_the_dry_run_shows_the_plan_and_every_problem_and_makes_no_maps(
+    make_dataset, subject, output
+):
+    healthy, broken = subject('01'), subject('02')
+    broken.sidecar.pop('PostLabelingDelay')
+    broken.m0_sidecar = {'RepetitionTimePreparation': 0}
+    ended = run_app(make_dataset(healthy, broken), output, 'participant', '--dry-run')
+    assert ended.returncode == 1
+    plan = json.loads((output / 'logs' / 'plan.json').read_text(encoding='utf-8'))
+    assert plan['runs'][0]['run'] == 'sub-01'
+    fields = {problem['field'] for problem in plan['refused'][0]['problems']}
+    assert fields == {'PostLabelingDelay', 'RepetitionTimePreparation'}
+    assert not (output / 'sub-01').exists()
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'code', 'message'),
+    [
+        (lambda root: (root / 'dataset_description.json').unlink(), 65, 'dataset_description'),
+        (lambda root: (root / 'sub-01').rename(root / 'nothing'), 3, 'ASL series'),
+        (lambda root: next(root.rglob('*_asl.json')).write_text('[]'), 65, 'JSON'),
+    ],
+    ids=['no description', 'no series', 'only broken runs'],
+)
+def test_the_exit_code_tells_what_kind_of_failure_it_was(
+    make_dataset, output, spoil, code, message
+):
+    root = make_dataset(Subject())
+    spoil(root)
+    ended = run_app(root, output, 'participant')
+    assert ended.returncode == code
+    assert message in ended.stderr
+    assert 'Traceback' not in ended.stderr
+
+
+def test_the_group_level_needs_runs_first(make_dataset, subject, output):
+    ended = run_app(make_dataset(subject()), output, 'group')
+    assert ended.returncode == 3
+    assert 'participant level first' in ended.stderr
+
+
+def test_a_terminated_run_leaves_no_process_and_goes_on_where_it_stopped(
+    make_dataset, subject, output, tmp_path
+):
+    root = make_dataset(subject('01'), subject('02'))
+    work = tmp_path / 'work'
+    command = [*APP, str(root), str(output), 'participant', '--nprocs', '2', '-w', str(work)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not list(work.rglob('result_estimate_motion.pklz')) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 130, message
+    assert 'go on where it stopped' in message
+    assert not processes_of_group(process.pid)
+    finished = {path: path.stat().st_mtime_ns for path in work.rglob('result_*.pklz')}
+    assert finished
+    assert run_app(*command[len(APP) :]).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+
+
+def processes_of_group(group: int) -> list[str]:
+    """Return what still runs in a process group."""
+    found = []
+    for path in Path('/proc').glob('[0-9]*/stat'):
+        try:
+            fields = path.read_text().rsplit(')', 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] != 'Z':
+            found.append(path.parent.name)
+    return found
+
+
+def test_it_runs_without_a_home_a_user_name_or_a_writable_current_folder(
+    make_dataset, subject, output
+):
+    environment = {'PATH': os.environ['PATH'], 'HOME': '/nonexistent'}
+    ended = subprocess.run(
+        [*APP, str(make_dataset(subject())), str(output), 'participant'],
+        capture_output=True, text=True, check=False, timeout=300, cwd='/proc', env=environment,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr

@@ -1,0 +1,73 @@
+"""The command line says what it takes."""
+
+import pytest
+
+from aslprep_nn.cli.parser import build_settings, parse
+from aslprep_nn.errors import UsageError
+
+
+def settings(tmp_path, *more):
+    bids = tmp_path / 'bids'
+    bids.mkdir(exist_ok=True)
+    arguments = [str(bids), str(tmp_path / 'out'), 'participant', *more]
+    return build_settings(parse(arguments), arguments)
+
+
+def test_labels_may_carry_their_prefix(tmp_path):
+    given = settings(tmp_path, '--participant-label', 'sub-01', '02', '--session-label', 'ses-a')
+    assert given.participants == ('01', '02')
+    assert given.sessions == ('a',)
+
+
+def test_constants_reach_the_physics(tmp_path):
+    physics = settings(
+        tmp_path, '--labeling-efficiency', '.8', '--t1-blood', '1.7', '--t1-tissue', '1.3',
+        '--partition-coefficient', '.95', '--m0-scale', '10',
+    ).physics  # fmt: skip
+    assert (physics.labeling_efficiency, physics.t1_blood, physics.t1_tissue) == (0.8, 1.7, 1.3)
+    assert (physics.partition_coefficient, physics.m0_scale) == (0.95, 10.0)
+
+
+def test_work_goes_beside_the_output_unless_told_otherwise(tmp_path):
+    assert settings(tmp_path).work_dir == tmp_path / 'out' / '.work'
+    assert not settings(tmp_path).keep_work
+    assert settings(tmp_path, '-w', str(tmp_path / 'w')).keep_work
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ('--labeling-efficiency', '1.2'),
+        ('--t1-blood', '-1'),
+        ('--m0-scale', 'nan'),
+        ('--nprocs', '0'),
+        ('--device', 'tpu'),
+        ('--device', 'cpu:1'),
+        ('--estimator', 'magic'),
+        ('--no-such-option',),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_a_usage_error(tmp_path, arguments):
+    with pytest.raises(SystemExit) as stop:
+        settings(tmp_path, *arguments)
+    assert stop.value.code == 2
+
+
+@pytest.mark.parametrize('output', ['bids', 'bids/out', 'bids/sub-01'])
+def test_output_inside_the_input_is_refused(tmp_path, output):
+    (tmp_path / 'bids').mkdir()
+    arguments = [str(tmp_path / 'bids'), str(tmp_path / output), 'participant']
+    with pytest.raises(UsageError, match='inside the dataset'):
+        build_settings(parse(arguments), arguments)
+
+
+def test_output_in_the_derivatives_of_the_input_is_usual(tmp_path):
+    (tmp_path / 'bids').mkdir()
+    arguments = [str(tmp_path / 'bids'), str(tmp_path / 'bids/derivatives/x'), 'participant']
+    assert build_settings(parse(arguments), arguments).output_dir.name == 'x'
+
+
+def test_a_dataset_that_is_not_there_is_refused(tmp_path):
+    arguments = [str(tmp_path / 'nowhere'), str(tmp_path / 'out'), 'participant']
+    with pytest.raises(UsageError, match='not a folder'):
+        build_settings(parse(arguments), arguments)
