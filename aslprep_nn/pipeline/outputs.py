@@ -141,6 +141,7 @@ def _results(
         else None,
         has_m0=run.has_m0,
         model_cbf_per_unit=model_cbf_per_unit,
+        m0=image('m0') if bids.derivative_path(settings, run, 'm0').exists() else None,
         notes=run.notes,
         provenance={
             'Version': f'aslprep_nn {__version__}',

@@ -87,6 +87,22 @@ def mask_over_reference(results: RunResults) -> Figure:
     return _draw(drawn, view, levels, name='mask', n_columns=min(8, len(levels)), width=PAGE)
 
 
+def m0_image(results: RunResults) -> Figure | None:
+    """Draw the image the differences were divided by, over the whole field of view."""
+    if results.m0 is None:
+        return None
+    view = AxialView.of(np.ones_like(results.mask), results.affine)
+    levels = view.spread(24)
+    finite = np.isfinite(results.m0)
+    inside = results.m0[results.mask & finite]
+    high = float(np.percentile(inside, 99.5)) if inside.size else 1.0
+    scale = Scale('M0 of tissue [scanner units]', 0, float(f'{high:.2g}') or 1.0, 'gray')
+    caption = 'The equilibrium magnetisation the differences were divided by.'
+    quantity = Quantity('m0', scale, results.m0, caption)
+    drawn = _value_map(quantity, results.mask, view, shown=finite)
+    return _draw(drawn, view, levels, name='m0', n_columns=min(8, len(levels)), width=PAGE)
+
+
 def delta_m_by_delay(results: RunResults) -> Figure:
     """Draw the mean difference image of each timing, delays from left to right, on one scale."""
     view = AxialView.of(results.mask, results.affine)
@@ -131,12 +147,16 @@ def _maps(results: RunResults, view: AxialView) -> Iterator[_Map]:
     yield _status_map(results, view)
 
 
-def _value_map(quantity: Quantity, mask: BoolArray, view: AxialView) -> _Map:
+def _value_map(
+    quantity: Quantity, mask: BoolArray, view: AxialView, *, shown: BoolArray | None = None
+) -> _Map:
+    """Describe a map by its values in the mask; show it there, or where it is told to."""
     values, scale = quantity.values, quantity.scale
+    visible = mask if shown is None else shown
 
     def painted(level: int, width: int) -> FloatArray:
         plane = view.plane(values, level, width)
-        return paint(plane, view.plane(mask, level, width), scale)
+        return paint(plane, view.plane(visible, level, width), scale)
 
     inside = values[mask & np.isfinite(values)]
     summary = (

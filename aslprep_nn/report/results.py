@@ -46,6 +46,9 @@ class RunResults:
     model_cbf_per_unit
         What the CBF map is multiplied with to stand in the units of the kinetic model
         [mL/100 g/min]; 1 where CBF is absolute.
+    m0
+        Equilibrium magnetisation of tissue on the same grid, ``(x, y, z)`` [scanner units]; None
+        where there is none.
     notes
         What the reader must know, each a sentence.
     provenance
@@ -64,5 +67,6 @@ class RunResults:
     confounds: pd.DataFrame | None
     has_m0: bool = True
     model_cbf_per_unit: float = 1.0
+    m0: FloatArray | None = None
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)

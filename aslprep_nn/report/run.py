@@ -14,6 +14,7 @@ from aslprep_nn.report.kinetics import kinetic_curves, residuals_by_delay
 from aslprep_nn.report.methods import describe_methods
 from aslprep_nn.report.mosaics import (
     delta_m_by_delay,
+    m0_image,
     maps_at_a_glance,
     maps_in_full,
     mask_over_reference,
@@ -86,6 +87,7 @@ def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
         ('data', residuals_by_delay),
         ('data', kinetic_curves),
         ('motion', motion),
+        ('mask', m0_image),
     ):
         figure_or_none = draw(results)
         if figure_or_none is not None:

@@ -121,6 +121,7 @@ def simulate(
         confounds=motion(2 * acquisition.n_measurements, rng),
         has_m0=has_m0,
         model_cbf_per_unit=per_unit,
+        m0=1000 * reference if has_m0 else None,
         notes=() if has_m0 else ('There is no M0, so CBF is relative: 1 is the median.',),
         provenance={'Version': '0.1.0', 'Seed': '0', 'Device': 'cpu'},
     )

@@ -11,6 +11,7 @@ from PIL import Image
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.report.mosaics import (
     delta_m_by_delay,
+    m0_image,
     maps_at_a_glance,
     maps_in_full,
     mask_over_reference,
@@ -78,6 +79,11 @@ def test_the_mask_is_outlined_on_the_reference(run):
     assert share_of(mask_over_reference(run), OUTLINE) > 0.002
     bare = replace(run, mask=np.zeros_like(run.mask))
     assert share_of(mask_over_reference(bare), OUTLINE) < 0.001
+
+
+def test_m0_is_drawn_where_there_is_one(run, relative_run):
+    assert m0_image(relative_run) is None
+    assert f'the median is {np.median(run.m0[run.mask]):.3g}' in m0_image(run).alt
 
 
 def test_differences_have_a_column_for_each_delay(run, single_delay_run):
