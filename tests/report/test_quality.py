@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -181,3 +182,10 @@ def test_protocols_that_cannot_be_compared_have_different_names(
         'PCASL delay 1.8 s',
         'PCASL 6 delays 0.25 to 2.5 s, no M0',
     }
+
+
+@pytest.mark.parametrize('number', EXPECTATIONS, ids=lambda number: number.name)
+def test_the_documentation_states_every_number_with_its_usual_range(number):
+    text = (Path(__file__).parents[2] / 'docs' / 'report.md').read_text()
+    row = next(line for line in text.splitlines() if line.startswith(f'| `{number.name}` |'))
+    assert [number.meaning, number.usual_text] == [cell.strip() for cell in row.split('|')[2:4]]
