@@ -173,7 +173,7 @@ EXPECTATIONS = (
         'Volume taken as brain; smaller where the slices do not cover it.',
         label='Brain mask',
         limit_low=0.05,
-        limit_high=3,
+        limit_high=4,
         if_low='the brain mask is small ({value}): the slices may not cover the brain',
         if_high='the brain mask is large ({value}): it may hold more than brain',
     ),
