@@ -205,8 +205,10 @@ def _write(path: Path, content: bytes) -> None:
 
 _README = """# {name}
 
-Made by `aslprep_nn-tools simulate` ({study}); no person was scanned. Head and brain derive from
-the symmetric ICBM 152 template of 2009 (Fonov et al. 2011) as nilearn ships it.
+Made by `aslprep_nn-tools simulate` ({study}); no person was scanned. The anatomy derives from the
+symmetric ICBM 152 template of 2009 (Fonov et al. 2011) as nilearn ships it: copyright 1993-2009
+Louis Collins, McConnell Brain Imaging Centre, Montreal Neurological Institute, McGill University,
+whose licence permits use, modification and distribution with this notice.
 
 What is true (CBF, ATT, M0, T1, tissue fractions, brain, head motion) is in `derivatives/truth`.
 """

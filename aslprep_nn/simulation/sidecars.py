@@ -12,6 +12,7 @@ from aslprep_nn.simulation.protocols import FIELD_STRENGTH, ScanProtocol, Volume
 from aslprep_nn.version import __version__
 
 BIDS_VERSION = '1.10.0'
+LICENSE = 'CC0; the anatomy derives from the ICBM 152 template, whose notice is in README.md'
 CBF_UNIT = 'mL/100 g/min'
 TRUTH_SPACE = 'On the grid of the ASL series, head where it was for the M0 volume.'
 
@@ -115,7 +116,7 @@ def raw_description(name: str, how: str) -> dict[str, Any]:
         'Name': name,
         'BIDSVersion': BIDS_VERSION,
         'DatasetType': 'raw',
-        'License': 'CC0',
+        'License': LICENSE,
         'GeneratedBy': [_generator(how)],
     }
 
@@ -126,7 +127,7 @@ def truth_description(name: str, how: str) -> dict[str, Any]:
         'Name': f'{name}: the truth',
         'BIDSVersion': BIDS_VERSION,
         'DatasetType': 'derivative',
-        'License': 'CC0',
+        'License': LICENSE,
         'GeneratedBy': [_generator(how)],
         'DatasetLinks': {'raw': '../..'},
     }
