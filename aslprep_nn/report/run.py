@@ -36,6 +36,8 @@ KEY_NUMBERS = (
     'tsnr_delta_m',
     'fraction_estimated',
     'spatial_cov',
+    'mask_volume',
+    'n_pairs',
 )
 N_KEY_NUMBERS = 5
 
