@@ -56,6 +56,16 @@ class Projection(NamedTuple):
     energy: Tensor
     axes: Axes
 
+    def at(self, voxels: Tensor) -> Projection:
+        """Keep some voxels."""
+        axes = (part if part.shape[-1] == 1 else part[:, voxels] for part in self.axes)
+        return Projection(
+            self.along[:, voxels],
+            self.across[:, voxels],
+            self.energy[:, voxels],
+            Axes(*axes),
+        )
+
 
 class Start(NamedTuple):
     """The best point of one cone per voxel, ``(voxel,)``: CBF, ATT and the cone's interval."""
@@ -63,6 +73,10 @@ class Start(NamedTuple):
     cbf: Tensor
     att: Tensor
     interval: Tensor
+
+    def at(self, voxels: Tensor) -> Start:
+        """Keep some voxels."""
+        return Start(*(part[voxels] for part in self))
 
 
 @dataclass(frozen=True)
@@ -130,8 +144,8 @@ class Fan:
             return model.linearize(cbf, att).delta_m.mT / expected_cbf
 
         edges = _edges(model.kinks(), att_range)
+        edges, open_ends = _trim(edges, _tells_nothing(signal(edges)))
         flat = _is_flat(signal(edges), edges)
-        edges, flat, open_ends = _trim(edges, flat)
         nodes = _halve_until_plane(signal, edges)
         root_weight = weight.to(edges).sqrt()
         middle = signal((nodes + torch.cat([nodes[1:], nodes[-1:]])) / 2)
@@ -202,11 +216,14 @@ class Fan:
     def beside(self, interval: Tensor, att: Tensor, margin: float) -> Tensor:
         """Find the interval beyond a kink that ATT is near, or the interval itself.
 
+        In a flat first interval ATT is always near the end that is not flat.
+
         ``margin`` is the distance that counts as near, relative to the interval.
         """
         low, high = self.bounds(interval)
         near = margin * (high - low)
         step = (att >= high - near).to(interval) - (att <= low + near).to(interval)
+        step = torch.where(self.flat[interval] & (interval == 0), 1, step)
         return (interval + step).clamp(min=0, max=len(self.flat) - 1)
 
     def without(self, energy: Tensor, interval: Tensor) -> Tensor:
@@ -253,14 +270,22 @@ def _is_flat(signals: Tensor, edges: Tensor) -> Tensor:
     return ~(across > limit.square() * late.square().sum(-1))
 
 
-def _trim(edges: Tensor, flat: Tensor) -> tuple[Tensor, Tensor, tuple[bool, bool]]:
-    """Leave out the flat ends of the range, where no ATT is better than another."""
-    told = torch.nonzero(~flat).flatten()
+def _tells_nothing(signals: Tensor) -> Tensor:
+    """Tell in which intervals any ATT fits equally well, whatever the decay rate.
+
+    That is so where the signal does not change and where only one measurement has any.
+    """
+    early, late = signals[:-1], signals[1:]
+    return torch.isclose(early, late, rtol=1e-12, atol=0).all(-1) | ((early != 0).sum(-1) < 2)
+
+
+def _trim(edges: Tensor, untold: Tensor) -> tuple[Tensor, tuple[bool, bool]]:
+    """Leave out the ends of the range at which no ATT is better than another."""
+    told = torch.nonzero(~untold).flatten()
     if not len(told):
-        return edges[:2], flat[:1], (True, True)
+        return edges[:2], (True, True)
     first, last = int(told[0]), int(told[-1])
-    open_ends = first > 0, last < len(flat) - 1
-    return edges[first : last + 2], flat[first : last + 1], open_ends
+    return edges[first : last + 2], (first > 0, last < len(untold) - 1)
 
 
 def _halve_until_plane(signal: Callable[[Tensor], Tensor], edges: Tensor) -> Tensor:

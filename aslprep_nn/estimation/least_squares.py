@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from aslprep_nn.errors import Problem, UnsupportedError
 from aslprep_nn.estimation.fan import Fan
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.information import noise_level, smoothed_covariance
+from aslprep_nn.estimation.information_table import InformationTable
 from aslprep_nn.estimation.optimum import find_optimum
 from aslprep_nn.estimation.repetitions import Repetitions, Summary
 from aslprep_nn.maps import FitStatus
@@ -24,8 +25,11 @@ from aslprep_nn.signal.response import Kinetics
 ATT_RANGE = (0.0, 4.0)
 #: CBF that sets the decay rate at which the cones are built [mL/100 g/min].
 EXPECTED_CBF = 60.0
-#: Voxels solved at once: few enough to stay in the processor's cache.
-CHUNK = 8192
+#: Where CBF turns out further from that than half a step, cones nearer to it are tried too.
+CBF_STEP = 150.0
+MOST_CBF_STEPS = 10
+#: Voxels times timings solved at once: what a processor's cache and an accelerator hold.
+CPU_CHUNK, ACCELERATOR_CHUNK = 2**17, 2**25
 #: Ratio of neighbouring tissue T1 for which cones are built.
 T1_STEP = 1.15
 
@@ -83,24 +87,94 @@ def fit_cbf_att(
     acquisitions = (acquisition,) if isinstance(acquisition, Acquisition) else tuple(acquisition)
     repetitions = Repetitions.of(acquisitions)
     _require_two_timings(repetitions)
+    task = _Task(
+        repetitions=repetitions,
+        kinetics=kinetics,
+        data=relative_delta_m,
+        t1_tissue=t1_tissue,
+        weights=weights,
+        att_range=att_range,
+        dtype=dtype,
+        device=torch.device(device),
+    )
     fit = _nothing(len(relative_delta_m), dtype, device)
     for group in _groups(len(relative_delta_m), slice_delay, t1_tissue):
-        fan = Fan.of(
-            group.model(repetitions, kinetics, group.t1_tissue, dtype=torch.float64, device='cpu'),
-            repetitions.shared_weight(weights),
-            expected_cbf=expected_cbf,
-            att_range=att_range,
-            dtype=dtype,
-        ).to(device)
-        for voxels in group.chunks():
-            t1 = None if t1_tissue is None else t1_tissue[voxels]
-            model = group.model(repetitions, kinetics, t1, dtype=dtype, device=device)
-            data = repetitions.summarize(
-                relative_delta_m[voxels].to(device=device, dtype=dtype),
-                weights if weights is None or weights.ndim == 1 else weights[voxels],
-            )
-            _put(fit, voxels, _fit_chunk(fan, model, data))
+        task.fit_group(group, expected_cbf, fit)
+        cbf = fit.parameters['cbf'][group.voxels].nan_to_num(expected_cbf)
+        level = ((cbf - expected_cbf) / CBF_STEP).round().cpu()
+        level = level.clamp(min=-(expected_cbf // CBF_STEP), max=MOST_CBF_STEPS)
+        for steps in set(level[level != 0].tolist()):
+            some = replace(group, voxels=group.voxels[level == steps])
+            task.fit_group(some, expected_cbf + steps * CBF_STEP, fit)
     return fit
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What all voxels of one call share."""
+
+    repetitions: Repetitions
+    kinetics: Sequence[Kinetics] | None
+    data: Tensor
+    t1_tissue: Tensor | None
+    weights: Tensor | None
+    att_range: tuple[float, float]
+    dtype: torch.dtype
+    device: torch.device
+
+    def fit_group(self, group: _Group, expected_cbf: float, fit: Fit) -> None:
+        """Fit the voxels of a group, writing to ``fit`` those that no earlier fit suits better."""
+        reference = self.model(group, group.t1_tissue, torch.float64, torch.device('cpu'))
+        weight = self.repetitions.shared_weight(self.weights)
+        table = InformationTable.of(
+            reference,
+            weight,
+            expected_cbf=expected_cbf,
+            att_range=self.att_range,
+            dtype=self.dtype,
+        ).to(self.device)
+        fan = Fan.of(
+            reference,
+            weight,
+            expected_cbf=expected_cbf,
+            att_range=self.att_range,
+            dtype=self.dtype,
+        ).to(self.device)
+        for voxels in group.chunks(self._chunk_size):
+            t1 = None if self.t1_tissue is None else self.t1_tissue[voxels]
+            model = self.model(group, t1, self.dtype, self.device)
+            data = self.summarize(voxels)
+            found = _fit_chunk(fan, table, model, data)
+            earlier = data.with_rounding(fit.residual[voxels] - data.scatter)
+            kept = ~(found.residual - data.scatter > earlier)
+            _put(fit, voxels, found, kept)
+
+    @property
+    def _chunk_size(self) -> int:
+        """Number of voxels solved at once: as many as the processor's cache holds."""
+        elements = CPU_CHUNK if self.device.type == 'cpu' else ACCELERATOR_CHUNK
+        return max(1024, elements // self.repetitions.n_timings)
+
+    def model(
+        self, group: _Group, t1_tissue: Tensor | None, dtype: torch.dtype, device: torch.device
+    ) -> SignalModel:
+        """Build the signal model of the distinct timings in a group."""
+        return SignalModel.of(
+            self.repetitions.acquisitions,
+            self.kinetics,
+            slice_delay=group.slice_delay,
+            t1_tissue=t1_tissue,
+            dtype=dtype,
+            device=device,
+        )
+
+    def summarize(self, voxels: Tensor) -> Summary:
+        """Collapse the measurements of some voxels."""
+        weights = self.weights
+        return self.repetitions.summarize(
+            self.data[voxels].to(device=self.device, dtype=self.dtype),
+            weights if weights is None or weights.ndim == 1 else weights[voxels],
+        )
 
 
 @dataclass(frozen=True)
@@ -111,29 +185,10 @@ class _Group:
     slice_delay: Tensor | None
     t1_tissue: Tensor | None
 
-    def chunks(self) -> Iterator[Tensor]:
+    def chunks(self, size: int) -> Iterator[Tensor]:
         """Yield the voxels few at a time."""
-        for begin in range(0, len(self.voxels), CHUNK):
-            yield self.voxels[begin : begin + CHUNK]
-
-    def model(
-        self,
-        repetitions: Repetitions,
-        kinetics: Sequence[Kinetics] | None,
-        t1_tissue: Tensor | None,
-        *,
-        dtype: torch.dtype,
-        device: torch.device | str,
-    ) -> SignalModel:
-        """Build the signal model of the group's distinct timings."""
-        return SignalModel.of(
-            repetitions.acquisitions,
-            kinetics,
-            slice_delay=self.slice_delay,
-            t1_tissue=t1_tissue,
-            dtype=dtype,
-            device=device,
-        )
+        for begin in range(0, len(self.voxels), size):
+            yield self.voxels[begin : begin + size]
 
 
 def _groups(
@@ -188,21 +243,28 @@ def _nothing(n_voxels: int, dtype: torch.dtype, device: torch.device | str) -> F
     )
 
 
-def _put(fit: Fit, voxels: Tensor, chunk: Fit) -> None:
-    """Write a chunk into its place."""
+def _put(fit: Fit, voxels: Tensor, chunk: Fit, kept: Tensor) -> None:
+    """Write the voxels of a chunk that are kept into their place."""
+    if not bool(kept.all()):
+        voxels = voxels[kept.cpu()]
+    else:
+        kept = torch.ones_like(kept)
     for whole, part in ((fit.parameters, chunk.parameters), (fit.std, chunk.std)):
         for name, values in part.items():
-            whole[name][voxels] = values
-    fit.status[voxels] = chunk.status
-    fit.residual[voxels] = chunk.residual
-    fit.noise[voxels] = chunk.noise
+            whole[name][voxels] = values[kept]
+    fit.status[voxels] = chunk.status[kept]
+    fit.residual[voxels] = chunk.residual[kept]
+    fit.noise[voxels] = chunk.noise[kept]
 
 
-def _fit_chunk(fan: Fan, model: SignalModel, data: Summary) -> Fit:
+def _fit_chunk(fan: Fan, table: InformationTable, model: SignalModel, data: Summary) -> Fit:
     optimum = find_optimum(fan, model, data)
-    lack_of_fit = optimum.cost.clamp(min=0)
-    noise = noise_level(data, lack_of_fit, n_parameters=2)
-    covariance = smoothed_covariance(model, optimum.cbf, optimum.att, data.weight, noise=noise)
+    noise = noise_level(data, optimum.cost, n_parameters=2)
+    point = optimum.cbf, optimum.att
+    if data.weight.shape[-1] == 1:
+        covariance = table.covariance(*point, noise)
+    else:
+        covariance = smoothed_covariance(model, *point, data.weight, noise=noise)
     failed = optimum.status == FitStatus.FAILED
     untold = failed | (optimum.cbf <= 0)
     return Fit(
@@ -215,6 +277,6 @@ def _fit_chunk(fan: Fan, model: SignalModel, data: Summary) -> Fit:
             'att': covariance.att.sqrt().masked_fill(untold, torch.nan),
         },
         status=optimum.status,
-        residual=(data.scatter + lack_of_fit).masked_fill(failed, torch.nan),
+        residual=(data.scatter + optimum.cost).masked_fill(failed, torch.nan),
         noise=noise.masked_fill(failed, torch.nan),
     )

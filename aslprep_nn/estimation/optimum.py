@@ -7,16 +7,22 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from aslprep_nn.estimation.fan import Fan, Start
-from aslprep_nn.estimation.gauss_newton import Solution, descend
+from aslprep_nn.estimation.fan import Fan, Projection, Start
+from aslprep_nn.estimation.gauss_newton import STEPS, Solution, descend
 from aslprep_nn.estimation.repetitions import Summary
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.signal.model import SignalModel
 
-#: Another interval is solved too where its cone leaves at most this much more unexplained ...
-NEAR_TIE = 0.05
-#: ... or where the optimum is this close to it, relative to its own interval.
+#: A further interval is solved where its cone promises a cost at most this much higher ...
+NEAR_TIE = 0.02
+#: ... as often as that happens, up to this many intervals per voxel ...
+MOST_RIVALS = 2
+#: ... and where the optimum is this close to it, relative to its own interval.
 NEAR_KINK = 0.1
+#: Steps in an interval in which CBF and ATT are nearly interchangeable.
+STEPS_IF_FLAT = 6
+#: Most further rounds of one step; 2 do except far from the expected CBF.
+MOST_CONTINUATIONS = 6
 
 
 class Optimum(NamedTuple):
@@ -32,38 +38,84 @@ def find_optimum(fan: Fan, model: SignalModel, data: Summary) -> Optimum:
     """Find the global optimum of some voxels.
 
     The best cone at the fan's decay rate is refined with the exact model. Because the decay
-    depends on flow, the best interval may be another one where two are nearly as good: the
-    runner-up is refined too where its cone is within `NEAR_TIE` of the residual, and so is the
-    neighbour of an optimum on or near a kink.
+    depends on flow, another interval may be better still: every interval whose cone promises
+    nearly as low a cost is refined too, and so is the neighbour of an optimum near a kink.
     """
     projection = fan.project(data)
-    explained, cone = projection.energy.max(0)
-    start = fan.start(projection, cone)
-    best = descend(model, data, (start.cbf, start.att), fan.bounds(start.interval))
-    interval = start.interval
+    start = fan.start(projection, projection.energy.argmax(0))
+    solution = descend(model, data, start[:2], fan.bounds(start.interval))
+    found = _Search(fan, model, data, solution, start.interval)
+    found.try_neighbors()
+    found.try_rivals(projection)
+    found.finish()
+    return Optimum(*found.best[:3], _status(fan, found.best, found.interval, data))
 
-    rival_energy, rival_cone = fan.without(projection.energy, interval).max(0)
-    total = (data.weight * data.mean.square()).sum(0)
-    near_tie = explained - rival_energy <= NEAR_TIE * (total - explained)
-    runner_up = fan.start(projection, rival_cone)
-    beside = fan.beside(interval, best.att, NEAR_KINK)
-    neighbor = Start(best.cbf, best.att, beside)
-    for rival, worth_it in ((runner_up, near_tie), (neighbor, beside != interval)):
-        voxels = worth_it.nonzero().squeeze(-1)
-        challenger = Start(*(part[voxels] for part in rival))
+
+class _Search:
+    """The best point so far of each voxel, and the interval it lies in."""
+
+    def __init__(
+        self, fan: Fan, model: SignalModel, data: Summary, best: Solution, interval: Tensor
+    ) -> None:
+        self.fan, self.model, self.data = fan, model, data
+        self.best, self.interval = best, interval
+
+    def try_neighbors(self) -> None:
+        """Solve the interval beyond a kink that the optimum is near, from the kink."""
+        beside = self.fan.beside(self.interval, self.best.att, NEAR_KINK)
+        voxels = (beside != self.interval).nonzero().squeeze(-1)
+        self._challenge(voxels, Start(*self.best[:2], beside).at(voxels))
+
+    def try_rivals(self, projection: Projection) -> None:
+        """Solve the intervals that promise nearly as low a cost, best first."""
+        unexplainable = self.data.energy * (1 - 8 * torch.finfo(self.data.energy.dtype).eps)
+        voxels = torch.arange(len(unexplainable), device=unexplainable.device)
+        tried = self.interval
+        for _ in range(MOST_RIVALS):
+            energy = self.fan.without(projection.energy, tried)
+            explained, cone = energy.max(0)
+            promised = unexplainable[voxels] - explained
+            worth_it = promised <= (1 + NEAR_TIE) * self.best.cost[voxels]
+            kept = worth_it.nonzero().squeeze(-1)
+            projection = projection._replace(energy=energy).at(kept)
+            voxels, start = voxels[kept], self.fan.start(projection, cone[kept])
+            self._challenge(voxels, start)
+            tried = start.interval
+
+    def finish(self) -> None:
+        """Go on in the voxels that need more than one step."""
+        for _ in range(MOST_CONTINUATIONS):
+            voxels = self.best.unfinished.nonzero().squeeze(-1)
+            if not len(voxels):
+                break
+            start = Start(*self.best[:2], self.interval).at(voxels)
+            self.best.gain[voxels] = 0
+            self._challenge(voxels, start)
+
+    def _challenge(self, voxels: Tensor, start: Start) -> None:
+        """Refine another start of some voxels and keep it where it is better."""
+        flat = self.fan.flat[start.interval]
+        for some, steps in ((~flat, STEPS), (flat, STEPS_IF_FLAT)):
+            chosen = some.nonzero().squeeze(-1)
+            if len(chosen):
+                self._refine(voxels[chosen], start.at(chosen), steps)
+
+    def _refine(self, voxels: Tensor, start: Start, steps: int) -> None:
         solved = descend(
-            model.at(voxels),
-            data.at(voxels),
-            (challenger.cbf, challenger.att),
-            fan.bounds(challenger.interval),
+            self.model.at(voxels),
+            self.data.at(voxels),
+            start[:2],
+            self.fan.bounds(start.interval),
+            steps=steps,
         )
-        wins = solved.cost < best.cost[voxels]
-        voxels = voxels[wins]
-        best = Solution(
-            *(a.index_put((voxels,), b[wins]) for a, b in zip(best, solved, strict=True))
-        )
-        interval = interval.index_put((voxels,), challenger.interval[wins])
-    return Optimum(*best, _status(fan, best, interval, data))
+        same = start.interval == self.interval[voxels]
+        bar = self.best.cost[voxels]
+        bar = torch.where(same, self.data.at(voxels).with_rounding(bar), bar)
+        won = (solved.cost <= bar).nonzero().squeeze(-1)
+        winners = voxels[won]
+        for values, new in zip(self.best, solved, strict=True):
+            values[winners] = new[won]
+        self.interval[winners] = start.interval[won]
 
 
 def _status(fan: Fan, best: Solution, interval: Tensor, data: Summary) -> Tensor:

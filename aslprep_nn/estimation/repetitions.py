@@ -21,6 +21,8 @@ class Summary:
         Weighted mean of the repetitions, 0 where all are missing, ``(timing, voxel)``.
     weight
         Sum of their weights, ``(timing, voxel)``, or ``(timing, 1)`` where voxels share them.
+    energy
+        Weighted sum of squares of the means, ``(voxel,)``.
     scatter
         Weighted sum of squares of the repetitions about their means, ``(voxel,)``.
     n_measurements, n_timings
@@ -29,9 +31,16 @@ class Summary:
 
     mean: Tensor
     weight: Tensor
+    energy: Tensor
     scatter: Tensor
     n_measurements: Tensor
     n_timings: Tensor
+
+    @classmethod
+    def of(cls, mean: Tensor, weight: Tensor, scatter: Tensor, n_measurements: Tensor) -> Summary:
+        """Complete a summary with what follows from its parts."""
+        energy = (weight * mean.square()).sum(0)
+        return cls(mean, weight, energy, scatter, n_measurements, (weight > 0).sum(0))
 
     def at(self, voxels: Tensor) -> Summary:
         """Keep some voxels."""
@@ -39,10 +48,20 @@ class Summary:
         return Summary(
             self.mean[:, voxels],
             self.weight if shared else self.weight[:, voxels],
+            self.energy[voxels],
             self.scatter[voxels],
             self.n_measurements if shared else self.n_measurements[voxels],
             self.n_timings if shared else self.n_timings[voxels],
         )
+
+    def with_rounding(self, cost: Tensor) -> Tensor:
+        """Add to a sum of squared residuals what rounding may have taken from it.
+
+        A residual is a difference of numbers as large as the data, so its rounding error is
+        relative to the data and not to itself.
+        """
+        rounding = 16 * torch.finfo(cost.dtype).eps * self.energy.sqrt()
+        return (cost.sqrt() + rounding).square()
 
 
 @dataclass(frozen=True)
@@ -97,12 +116,9 @@ class Repetitions:
         present = torch.isfinite(data)
         if not bool(present.all()):
             weights = weights * present
-            data = torch.where(present, data, 0)
+            data = torch.where(weights > 0, data, 0)
         if self.n_timings == len(self.timing):
-            measured = (weights > 0).sum(0)
-            return Summary(
-                data * (weights > 0), weights, torch.zeros_like(data[0]), measured, measured
-            )
+            return Summary.of(data, weights, torch.zeros_like(data[0]), (weights > 0).sum(0))
         return self._pool(data, weights)
 
     def shared_weight(self, weights: Tensor | None = None) -> Tensor:
@@ -117,5 +133,4 @@ class Repetitions:
         weight = members @ weights
         mean = members @ (weights * data) / torch.where(weight > 0, weight, 1)
         scatter = (weights * (data - mean[timing]).square()).sum(0)
-        counts = (weights > 0).sum(0)
-        return Summary(mean, weight, scatter, counts, (weight > 0).sum(0))
+        return Summary.of(mean, weight, scatter, (weights > 0).sum(0))

@@ -1,0 +1,121 @@
+"""The smoothed information of a protocol, tabulated: standard deviations at little cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from aslprep_nn.estimation.information import (
+    PRIOR_RANGE,
+    Covariance,
+    Information,
+    fisher_information,
+)
+from aslprep_nn.signal.model import SignalModel
+
+#: Points in ATT; between them information is interpolated.
+N_ATT = 193
+#: Widths of the smoothing [s], evenly spaced in their logarithm.
+NARROWEST, WIDEST, N_WIDTHS = 0.005, 2.0, 13
+#: The two values of CBF, relative to the expected one, between which the decay is interpolated.
+CBF_LEVELS = (0.5, 1.5)
+
+
+@dataclass(frozen=True)
+class InformationTable:
+    """Fisher information about (log CBF, ATT) averaged over normal distributions of ATT.
+
+    Parameters
+    ----------
+    values
+        Information about (log CBF, log CBF), (log CBF, ATT) and (ATT, ATT) per squared CBF, at
+        two values of CBF: ``(6, width * att)``.
+    first_att, att_step
+        The grid of ATT [s].
+    expected_cbf
+        What `CBF_LEVELS` are relative to [mL/100 g/min].
+    """
+
+    values: Tensor
+    first_att: float
+    att_step: float
+    expected_cbf: float
+
+    @classmethod
+    def of(
+        cls,
+        model: SignalModel,
+        weight: Tensor,
+        *,
+        expected_cbf: float,
+        att_range: tuple[float, float],
+        dtype: torch.dtype,
+    ) -> InformationTable:
+        """Tabulate a model given in float64; parameters are those of `Fan.of`."""
+        att = torch.linspace(*att_range, N_ATT, dtype=torch.float64)
+        weight = weight.to(att).unsqueeze(-1)
+        plain = []
+        for level in CBF_LEVELS:
+            cbf = torch.full_like(att, level * expected_cbf)
+            information = fisher_information(model, cbf, att, weight)
+            plain += [information.cbf, information.both / cbf, information.att / cbf.square()]
+        smoothed = [_smoothing(att, float(width)) @ torch.stack(plain, -1) for width in _widths()]
+        return cls(
+            values=torch.cat(smoothed).mT.contiguous().to(dtype),
+            first_att=att_range[0],
+            att_step=(att_range[1] - att_range[0]) / (N_ATT - 1),
+            expected_cbf=expected_cbf,
+        )
+
+    def to(self, device: torch.device | str) -> InformationTable:
+        """Move the table."""
+        return replace(self, values=self.values.to(device))
+
+    def information(self, cbf: Tensor, att: Tensor, width: Tensor) -> Information:
+        """Look up the information averaged over ATT of a standard deviation ``width`` [s]."""
+        column, along = _cell((att - self.first_att) / self.att_step, N_ATT)
+        step = torch.log(torch.tensor(WIDEST / NARROWEST)) / (N_WIDTHS - 1)
+        row, across = _cell((width / NARROWEST).log() / step.to(width), N_WIDTHS)
+        corner = row * N_ATT + column
+        early = torch.lerp(self.values[:, corner], self.values[:, corner + 1], along)
+        corner = corner + N_ATT
+        late = torch.lerp(self.values[:, corner], self.values[:, corner + 1], along)
+        few, many = CBF_LEVELS
+        share = (cbf / self.expected_cbf - few) / (many - few)
+        low, high = torch.lerp(early, late, across).chunk(2)
+        per_cbf = torch.lerp(low, high, share)
+        return Information(per_cbf[0], per_cbf[1] * cbf, per_cbf[2] * cbf.square())
+
+    def covariance(
+        self,
+        cbf: Tensor,
+        att: Tensor,
+        noise: Tensor,
+        prior_range: tuple[float, float] = PRIOR_RANGE,
+    ) -> Covariance:
+        """Look up what `smoothed_covariance` computes."""
+        narrow = self.information(cbf, att, torch.full_like(att, NARROWEST))
+        width = narrow.covariance(noise, prior_range).att.sqrt()
+        return self.information(cbf, att, width).covariance(noise, prior_range)
+
+
+def _widths() -> Tensor:
+    ends = torch.tensor([NARROWEST, WIDEST], dtype=torch.float64).log()
+    return torch.linspace(float(ends[0]), float(ends[1]), N_WIDTHS, dtype=torch.float64).exp()
+
+
+def _smoothing(att: Tensor, width: float) -> Tensor:
+    """Weigh the cells of a grid by a normal distribution about each of its points."""
+    borders = (att[1:] + att[:-1]) / 2
+    below = torch.special.ndtr((borders - att.unsqueeze(-1)) / width)
+    ends = torch.ones_like(att).unsqueeze(-1)
+    return torch.diff(torch.cat([0 * ends, below, ends], -1), dim=-1)
+
+
+def _cell(position: Tensor, n_points: int) -> tuple[Tensor, Tensor]:
+    """Split a position on a grid into a cell and where in it the position lies, 0 to 1."""
+    position = position.nan_to_num(0).clamp(min=0, max=n_points - 1)
+    cell = position.floor().clamp(max=n_points - 2)
+    return cell.long(), position - cell
