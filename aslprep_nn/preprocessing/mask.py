@@ -17,12 +17,17 @@ from aslprep_nn.maps import FloatArray
 #: How thin a bridge between scalp and brain may be and still be cut [mm].
 BRIDGE_WIDTH = 7.0
 
+#: Fewer voxels along an axis leave too little to estimate a bias field from at half size.
+SMALLEST_TO_SHRINK = 16
+
 
 def brain_mask(reference: FloatArray, affine: FloatArray) -> NDArray[np.bool_]:
     """Find the brain in an EPI-like reference image.
 
-    The threshold lies in the least populated part of the histogram between background and
-    tissue; opening cuts the scalp off and the largest component is kept (nilearn's EPI mask).
+    Receive coils make the rim brighter than the centre, so that the scalp can outshine deep
+    brain: the bias field is divided out first (N4, Tustison et al. 2010). The threshold then
+    lies in the least populated part of the histogram between background and tissue; opening
+    cuts the scalp off and the largest component is kept (nilearn's EPI mask).
 
     Parameters
     ----------
@@ -38,7 +43,11 @@ def brain_mask(reference: FloatArray, affine: FloatArray) -> NDArray[np.bool_]:
     """
     if not np.ptp(np.nan_to_num(reference)):
         return _not_empty(np.zeros(reference.shape, dtype=np.bool_))
-    image = nib.Nifti1Image(np.nan_to_num(reference).astype(np.float32), affine)
+    even = ants.n4_bias_field_correction(
+        ants.from_numpy(np.nan_to_num(reference).clip(min=0).astype(np.float32)),
+        shrink_factor=2 if min(reference.shape) >= SMALLEST_TO_SHRINK else 1,
+    )
+    image = nib.Nifti1Image(even.numpy(), affine)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', UserWarning)  # an empty mask is our error below
         mask = compute_epi_mask(image, opening=_opening(affine))

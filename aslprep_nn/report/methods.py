@@ -133,7 +133,10 @@ def _processing(results: RunResults) -> Iterator[str]:
             'information, computed with ANTs (Avants et al., 2011), and resampled once. '
             'Framewise displacement (Power et al., 2012) compares volumes of one type.'
         )
-        yield 'Each label was subtracted from its control.'
+        yield (
+            'The brain was masked by an EPI threshold (Abraham et al., 2014) after bias-field '
+            'correction with N4. Each label was subtracted from its control.'
+        )
     else:
         yield 'Only difference images were given, so head motion was not corrected.'
     if results.has_m0:
