@@ -92,7 +92,8 @@ class Fan:
     open_ends
         Whether the range ends where an earlier, or a later, ATT would look the same.
     signals
-        Unit-CBF signal at the earlier edge of each cone, ``(cone, timing)``.
+        Unit-CBF signal at the earlier edge of each cone, ``(cone, timing)``, with nothing
+        projected out of it.
     projector
         The two axes of every cone, first all ``along``, then all ``across``, times the
         measurements' weights, ``(2 * cone, timing)``.
@@ -102,6 +103,8 @@ class Fan:
         What turns a projection into CBF and ATT, ``(4, cone)``; see `_constants`.
     interval
         The interval each cone lies in, ``(cone,)``.
+    nuisance
+        A signal of unknown strength that the cones are orthogonal to, ``(timing,)``.
     """
 
     edges: Tensor
@@ -112,6 +115,7 @@ class Fan:
     axes: Axes
     constants: Tensor
     interval: Tensor
+    nuisance: Tensor | None
 
     @classmethod
     def of(
@@ -139,15 +143,17 @@ class Fan:
             Of the arithmetic on voxels.
         """
 
-        def signal(att: Tensor) -> Tensor:
+        plain = replace(model, nuisance=None)
+        root_weight = weight.to(torch.float64).sqrt()
+
+        def signal(att: Tensor, of: SignalModel = model) -> Tensor:
             cbf = torch.full_like(att, expected_cbf)
-            return model.linearize(cbf, att).delta_m.mT / expected_cbf
+            return of.linearize(cbf, att).delta_m.mT / expected_cbf
 
         edges = _edges(model.kinks(), att_range)
-        edges, open_ends = _trim(edges, _tells_nothing(signal(edges)))
+        edges, open_ends = _trim(edges, _tells_nothing(signal(edges, plain)))
         flat = _is_flat(signal(edges), edges)
         nodes = _halve_until_plane(signal, edges)
-        root_weight = weight.to(edges).sqrt()
         middle = signal((nodes + torch.cat([nodes[1:], nodes[-1:]])) / 2)
         along, across, axes = _orthonormalize(signal(nodes) * root_weight)
         interval = (torch.searchsorted(edges, nodes, right=True) - 1).clamp(max=len(flat) - 1)
@@ -155,11 +161,12 @@ class Fan:
             edges=edges.to(dtype),
             flat=flat,
             open_ends=open_ends,
-            signals=signal(nodes).to(dtype),
+            signals=signal(nodes, plain).to(dtype),
             projector=(torch.cat([along, across]) * root_weight).to(dtype),
             axes=Axes(*(part.unsqueeze(-1).to(dtype) for part in axes)),
             constants=_constants(nodes, signal(nodes), middle).to(dtype),
             interval=interval,
+            nuisance=None if model.nuisance is None else model.nuisance.signal.squeeze(-1),
         )
 
     def project(self, data: Summary) -> Projection:
@@ -181,17 +188,29 @@ class Fan:
         late = torch.cat([early[1:], torch.zeros_like(early[:1])])
         weight = data.weight.double()
         weighted = weight * data.mean
-        length = (early.square() @ weight).sqrt()
+        length, on_early, square = (
+            self._product(a, b, weight) for a, b in ((early, early), (early, late), (late, late))
+        )
+        length = length.clamp(min=0).sqrt()
         safe = torch.where(length > 0, length, 1)
         along = early @ weighted / safe
-        on_along = (early * late) @ weight / safe
-        square = late.square() @ weight
+        on_along = on_early / safe
         reach = (square - on_along.square()).clamp(min=0)
         reach = torch.where(reach > SAME_DIRECTION * square, reach.sqrt(), torch.inf)
         across = (late @ weighted - on_along * along) / reach
         axes = Axes(length, on_along / reach, reach)
         dtype = data.mean.dtype
         return along.to(dtype), across.to(dtype), Axes(*(part.to(dtype) for part in axes))
+
+    def _product(self, one: Tensor, other: Tensor, weight: Tensor) -> Tensor:
+        """Multiply signals, ``(cone, timing)``, cone by cone and under each voxel's weights."""
+        product = (one * other) @ weight
+        if self.nuisance is None:
+            return product
+        nuisance = self.nuisance.double()
+        overlaps = ((signal * nuisance) @ weight for signal in (one, other))
+        shared = next(overlaps) * next(overlaps)
+        return product - shared / (nuisance.square() @ weight).clamp(min=1e-300)
 
     def start(self, projection: Projection, cone: Tensor) -> Start:
         """Read CBF and ATT off the nearest point of one cone per voxel."""
@@ -241,6 +260,7 @@ class Fan:
             axes=Axes(*(part.to(device) for part in self.axes)),
             constants=self.constants.to(device),
             interval=self.interval.to(device),
+            nuisance=None if self.nuisance is None else self.nuisance.to(device),
         )
 
 

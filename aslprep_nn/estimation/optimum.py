@@ -122,9 +122,12 @@ def _status(fan: Fan, best: Solution, interval: Tensor, data: Summary) -> Tensor
     """Say what kind of optimum each voxel has; later rules overrule earlier ones."""
     low, high = fan.bounds(interval)
     at_low, at_high = best.att <= low, best.att >= high
-    first = at_low & (interval == 0)
-    last = at_high & (interval == len(fan.flat) - 1)
-    flat = fan.flat[interval] | (first & fan.open_ends[0]) | (last & fan.open_ends[1])
+    last_interval = len(fan.flat) - 1
+    first, last = at_low & (interval == 0), at_high & (interval == last_interval)
+    flat = fan.flat[interval]
+    flat = flat | (at_low & fan.flat[(interval - 1).clamp(min=0)])
+    flat = flat | (at_high & fan.flat[(interval + 1).clamp(max=last_interval)])
+    flat = flat | (first & fan.open_ends[0]) | (last & fan.open_ends[1])
     status = torch.full_like(interval, FitStatus.CONVERGED, dtype=torch.uint8)
     status[at_low | at_high] = FitStatus.ON_KINK
     status[first | last] = FitStatus.AT_BOUND

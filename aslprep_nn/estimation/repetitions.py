@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from aslprep_nn.acquisition import Acquisition
+from aslprep_nn.signal.model import Direction
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,16 @@ class Summary:
             self.scatter[voxels],
             self.n_measurements if shared else self.n_measurements[voxels],
             self.n_timings if shared else self.n_timings[voxels],
+        )
+
+    def without(self, direction: Direction) -> Summary:
+        """Project a signal of unknown strength out of the means."""
+        mean = direction.remove_from(self.mean)
+        return replace(
+            self,
+            mean=mean,
+            energy=(self.weight * mean.square()).sum(0),
+            n_timings=self.n_timings - 1,
         )
 
     def with_rounding(self, cost: Tensor) -> Tensor:

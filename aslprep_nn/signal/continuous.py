@@ -24,6 +24,13 @@ class Residue(NamedTuple):
     total_d_rate: Tensor
 
 
+class Rates(NamedTuple):
+    """Decay rates of the label before and after it reaches the tissue [1/s]."""
+
+    blood: Tensor
+    tissue: Tensor
+
+
 class ResidueCurvature(NamedTuple):
     """Second derivatives of a `Residue`'s total."""
 
@@ -46,7 +53,8 @@ class ContinuousKinetics(Kinetics):
     ) -> Response:
         """Compute the unit response and its derivatives; see `Kinetics.response`."""
         blood_rate = 1 / protocol.t1_blood
-        first, last = self._ends(att, rate, protocol, att if regime is None else regime)
+        rates = Rates(blood_rate, rate)
+        first, last = self._ends(att, rates, protocol, att if regime is None else regime)
         bolus = first.total - last.total
         transit = torch.exp(-att * blood_rate)
         return Response(
@@ -58,9 +66,10 @@ class ContinuousKinetics(Kinetics):
     def curvature(self, att: Tensor, rate: Tensor, protocol: Protocol) -> Curvature:
         """Compute the second derivatives of the unit response."""
         blood_rate = 1 / protocol.t1_blood
-        first, last = self._ends(att, rate, protocol, att)
+        rates = Rates(blood_rate, rate)
+        first, last = self._ends(att, rates, protocol, att)
         bent_first, bent_last = (
-            self._residue_curvature(edge - att, rate, edge - att)
+            self._residue_curvature(edge - att, rates, edge - att)
             for edge in (protocol.pld + protocol.labeling_duration, protocol.pld)
         )
         change = first.remaining - last.remaining
@@ -85,27 +94,27 @@ class ContinuousKinetics(Kinetics):
         return torch.cat([protocol.pld, protocol.pld + protocol.labeling_duration], -1)
 
     def _ends(
-        self, att: Tensor, rate: Tensor, protocol: Protocol, regime: Tensor
+        self, att: Tensor, rates: Rates, protocol: Protocol, regime: Tensor
     ) -> tuple[Residue, Residue]:
         edges = protocol.pld + protocol.labeling_duration, protocol.pld
-        first, last = (self._residue(edge - att, rate, edge - regime) for edge in edges)
+        first, last = (self._residue(edge - att, rates, edge - regime) for edge in edges)
         return first, last
 
-    def _residue(self, age: Tensor, rate: Tensor, nominal_age: Tensor) -> Residue:
+    def _residue(self, age: Tensor, rates: Rates, nominal_age: Tensor) -> Residue:
         """Compute the residue at an age; the nominal one decides what has happened by then."""
         arrived = (nominal_age > 0).to(age.dtype)
-        remaining = arrived * torch.exp(-rate * age)
-        total = (arrived - remaining) / rate
-        return Residue(total, remaining, (age * remaining - total) / rate)
+        remaining = arrived * torch.exp(-rates.tissue * age)
+        total = (arrived - remaining) / rates.tissue
+        return Residue(total, remaining, (age * remaining - total) / rates.tissue)
 
     def _residue_curvature(
-        self, age: Tensor, rate: Tensor, nominal_age: Tensor
+        self, age: Tensor, rates: Rates, nominal_age: Tensor
     ) -> ResidueCurvature:
-        _, remaining, total_d_rate = ContinuousKinetics._residue(self, age, rate, nominal_age)
+        _, remaining, total_d_rate = ContinuousKinetics._residue(self, age, rates, nominal_age)
         return ResidueCurvature(
-            remaining_d_age=-rate * remaining,
+            remaining_d_age=-rates.tissue * remaining,
             remaining_d_rate=-age * remaining,
-            total_d_rate_rate=-(age**2 * remaining + 2 * total_d_rate) / rate,
+            total_d_rate_rate=-(age**2 * remaining + 2 * total_d_rate) / rates.tissue,
         )
 
 
@@ -132,13 +141,13 @@ class OutflowKinetics(ContinuousKinetics):
         kinks = super().kinks(protocol)
         return torch.cat([kinks, kinks - self.residence_time], -1)
 
-    def _residue(self, age: Tensor, rate: Tensor, nominal_age: Tensor) -> Residue:
+    def _residue(self, age: Tensor, rates: Rates, nominal_age: Tensor) -> Residue:
         stay = self.residence_time
         leaving = nominal_age > stay
         stayed = torch.where(leaving, stay, age)
-        before = super()._residue(stayed, rate, nominal_age)
-        after = super()._residue(age - stay, rate + self.outflow_rate, nominal_age - stay)
-        survival = torch.exp(-rate * stay)
+        before = super()._residue(stayed, rates, nominal_age)
+        after = super()._residue(age - stay, self._leaving(rates), nominal_age - stay)
+        survival = torch.exp(-rates.tissue * stay)
         return Residue(
             total=before.total + survival * after.total,
             remaining=torch.where(leaving, survival * after.remaining, before.remaining),
@@ -146,16 +155,16 @@ class OutflowKinetics(ContinuousKinetics):
         )
 
     def _residue_curvature(
-        self, age: Tensor, rate: Tensor, nominal_age: Tensor
+        self, age: Tensor, rates: Rates, nominal_age: Tensor
     ) -> ResidueCurvature:
         stay = self.residence_time
         leaving = nominal_age > stay
         stayed = torch.where(leaving, stay, age)
-        before = super()._residue_curvature(stayed, rate, nominal_age)
-        later = age - stay, rate + self.outflow_rate, nominal_age - stay
+        before = super()._residue_curvature(stayed, rates, nominal_age)
+        later = age - stay, self._leaving(rates), nominal_age - stay
         after = super()._residue(*later)
         bent = super()._residue_curvature(*later)
-        survival = torch.exp(-rate * stay)
+        survival = torch.exp(-rates.tissue * stay)
         remaining_d_rate = survival * (bent.remaining_d_rate - stay * after.remaining)
         total_d_rate_rate = bent.total_d_rate_rate - 2 * stay * after.total_d_rate
         return ResidueCurvature(
@@ -166,3 +175,6 @@ class OutflowKinetics(ContinuousKinetics):
             total_d_rate_rate=before.total_d_rate_rate
             + survival * (total_d_rate_rate + stay**2 * after.total),
         )
+
+    def _leaving(self, rates: Rates) -> Rates:
+        return Rates(rates.blood, rates.tissue + self.outflow_rate)

@@ -15,6 +15,42 @@ from aslprep_nn.signal.response import Kinetics
 
 
 @dataclass(frozen=True)
+class Direction:
+    """A signal whose strength is unknown.
+
+    Parameters
+    ----------
+    signal
+        At strength 1, ``(measurement, 1)``.
+    weight
+        Of the measurements, ``(measurement, voxel)`` or ``(measurement, 1)``.
+    """
+
+    signal: Tensor
+    weight: Tensor
+
+    def strength_in(self, values: Tensor) -> Tensor:
+        """Find how much of the signal explains most of some values, ``(voxel,)``."""
+        weighted = self.weight * self.signal
+        return (weighted * values).sum(0) / self.energy
+
+    @property
+    def energy(self) -> Tensor:
+        """Weighted sum of squares of the signal, ``(voxel,)`` or ``(1,)``."""
+        square = (self.weight * self.signal.square()).sum(0)
+        return square.clamp(min=torch.finfo(square.dtype).tiny)
+
+    def remove_from(self, values: Tensor) -> Tensor:
+        """Subtract as much of the signal as explains most of some values."""
+        return values - self.signal * self.strength_in(values)
+
+    def at(self, voxels: Tensor | slice) -> Direction:
+        """Keep some voxels."""
+        shared = self.weight.shape[-1] == 1
+        return self if shared else replace(self, weight=self.weight[:, voxels])
+
+
+@dataclass(frozen=True)
 class SignalModel:
     """One or more protocols measured in the same voxels, stacked along the measurement axis.
 
@@ -26,10 +62,14 @@ class SignalModel:
         Each with its measurement axis first (`Protocol.measurements_first`).
     kinetics
         The kinetic model of each protocol.
+    nuisance
+        A signal of unknown strength that is present too; everything predicted is then what
+        remains after that direction is projected out.
     """
 
     protocols: tuple[Protocol, ...]
     kinetics: tuple[Kinetics, ...]
+    nuisance: Direction | None = None
 
     @classmethod
     def of(
@@ -79,9 +119,12 @@ class SignalModel:
             linearize_along(cbf, att, protocol, kinetics, regime)
             for protocol, kinetics in zip(self.protocols, self.kinetics, strict=True)
         ]
-        if len(parts) == 1:
-            return parts[0]
-        return Linearization(*(torch.cat(terms) for terms in zip(*parts, strict=True)))
+        whole = parts[0]
+        if len(parts) > 1:
+            whole = Linearization(*(torch.cat(terms) for terms in zip(*parts, strict=True)))
+        if self.nuisance is None:
+            return whole
+        return Linearization(*(self.nuisance.remove_from(term) for term in whole))
 
     def kinks(self) -> Tensor:
         """List every arrival time at which a derivative jumps, in order [s]."""
@@ -91,4 +134,6 @@ class SignalModel:
 
     def at(self, voxels: Tensor | slice) -> SignalModel:
         """Keep some voxels of whatever varies between them."""
-        return replace(self, protocols=tuple(p.at(voxels) for p in self.protocols))
+        nuisance = None if self.nuisance is None else self.nuisance.at(voxels)
+        protocols = tuple(p.at(voxels) for p in self.protocols)
+        return replace(self, protocols=protocols, nuisance=nuisance)
