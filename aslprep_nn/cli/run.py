@@ -8,7 +8,6 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from types import FrameType
 
 import psutil
@@ -61,9 +60,9 @@ def _prepare_environment(settings: Settings) -> None:
     """Make the libraries work without a home, without a user name, and within their threads."""
     signal.signal(signal.SIGTERM, _on_signal)
     os.environ.setdefault('LOGNAME', 'aslprep_nn')
-    if not os.access(Path.home(), os.W_OK):
-        scratch = tempfile.mkdtemp(prefix='aslprep_nn-')
-        os.environ['HOME'] = scratch
+    home = os.environ.get('HOME', '')
+    if not (home and os.access(home, os.W_OK)):
+        os.environ['HOME'] = tempfile.mkdtemp(prefix='aslprep_nn-')
     os.environ.setdefault('MPLBACKEND', 'Agg')
     for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
         os.environ[name] = str(settings.n_threads)

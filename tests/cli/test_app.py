@@ -197,10 +197,11 @@ def processes_of_group(group: int) -> list[str]:
     return found
 
 
+@pytest.mark.parametrize('home', [{}, {'HOME': '/nonexistent'}], ids=['unset', 'missing'])
 def test_it_runs_without_a_home_a_user_name_or_a_writable_current_folder(
-    make_dataset, subject, output
+    make_dataset, subject, output, home
 ):
-    environment = {'PATH': os.environ['PATH'], 'HOME': '/nonexistent'}
+    environment = {'PATH': os.environ['PATH']} | home
     ended = subprocess.run(
         [*APP, str(make_dataset(subject())), str(output), 'participant'],
         capture_output=True, text=True, check=False, timeout=300, cwd='/proc', env=environment,
