@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -33,6 +34,47 @@ class Fit:
     status: Tensor
     residual: Tensor
     noise: Tensor
+
+    @classmethod
+    def nothing(
+        cls, n_voxels: int, names: Sequence[str], dtype: torch.dtype, device: torch.device
+    ) -> Fit:
+        """Make room for the estimates of voxels: NaN everywhere, status outside."""
+
+        def missing() -> Tensor:
+            return torch.full((n_voxels,), torch.nan, dtype=dtype, device=device)
+
+        return cls(
+            parameters={name: missing() for name in names},
+            std={name: missing() for name in names},
+            status=torch.zeros(n_voxels, dtype=torch.uint8, device=device),
+            residual=missing(),
+            noise=missing(),
+        )
+
+    def put(self, voxels: Tensor, part: Fit, kept: Tensor) -> None:
+        """Write those voxels of a part that are kept into their places.
+
+        Parameters
+        ----------
+        voxels
+            The place of each voxel of the part, ``(part,)``.
+        part
+            The fit of some voxels.
+        kept
+            Which of them to write, ``(part,)``.
+        """
+        everything = bool(kept.all())
+        chosen = slice(None) if everything else kept
+        place = voxels if everything else voxels[kept.to(voxels.device)]
+        for whole, values in (
+            *((self.parameters[name], part.parameters[name]) for name in part.parameters),
+            *((self.std[name], part.std[name]) for name in part.std),
+            (self.status, part.status),
+            (self.residual, part.residual),
+            (self.noise, part.noise),
+        ):
+            whole[place] = values[chosen]
 
     @property
     def n_voxels(self) -> int:

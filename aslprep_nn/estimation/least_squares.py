@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,9 +14,16 @@ from aslprep_nn.estimation.fan import Fan
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.information import noise_level, smoothed_covariance
 from aslprep_nn.estimation.information_table import InformationTable
-from aslprep_nn.estimation.optimum import find_optimum
+from aslprep_nn.estimation.macrovascular import (
+    ArterialFans,
+    Macrovascular,
+    arterial_estimates,
+    calibrate_gain,
+    gain_statistic,
+)
+from aslprep_nn.estimation.optimum import estimates, find_optimum
 from aslprep_nn.estimation.repetitions import Repetitions, Summary
-from aslprep_nn.maps import FitStatus
+from aslprep_nn.estimation.voxel_groups import VoxelGroup, voxel_groups
 from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.response import Kinetics
 
@@ -30,8 +36,6 @@ CBF_STEP = 150.0
 MOST_CBF_STEPS = 10
 #: Voxels times timings solved at once: what a processor's cache and an accelerator hold.
 CPU_CHUNK, ACCELERATOR_CHUNK = 2**17, 2**25
-#: Ratio of neighbouring tissue T1 for which cones are built.
-T1_STEP = 1.15
 
 
 def fit_cbf_att(
@@ -44,6 +48,7 @@ def fit_cbf_att(
     kinetics: Sequence[Kinetics] | None = None,
     att_range: tuple[float, float] = ATT_RANGE,
     expected_cbf: float = EXPECTED_CBF,
+    macrovascular: Macrovascular = Macrovascular.OFF,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = 'cpu',
 ) -> Fit:
@@ -72,12 +77,15 @@ def fit_cbf_att(
         Smallest and largest ATT [s].
     expected_cbf
         Typical CBF: 60 in the brain, 300 in the kidney [mL/100 g/min].
+    macrovascular
+        Whether to fit label in arteries too.
     dtype, device
         Of the arithmetic.
 
     Returns
     -------
-    A fit with the parameters ``cbf`` and ``att``.
+    A fit with the parameters ``cbf`` and ``att``, and ``arterial_blood_volume`` [1] unless
+    ``macrovascular`` is off: NaN in voxels whose data do not call for it.
 
     Raises
     ------
@@ -97,8 +105,10 @@ def fit_cbf_att(
         dtype=dtype,
         device=torch.device(device),
     )
-    fit = _nothing(len(relative_delta_m), dtype, device)
-    for group in _groups(len(relative_delta_m), slice_delay, t1_tissue):
+    names = ['cbf', 'att'] + ['arterial_blood_volume'] * (macrovascular is not Macrovascular.OFF)
+    fit = Fit.nothing(len(relative_delta_m), names, dtype, torch.device(device))
+    threshold = -torch.inf if macrovascular is Macrovascular.ON else None
+    for group in voxel_groups(len(relative_delta_m), slice_delay, t1_tissue):
         task.fit_group(group, expected_cbf, fit)
         cbf = fit.parameters['cbf'][group.voxels].nan_to_num(expected_cbf)
         level = ((cbf - expected_cbf) / CBF_STEP).round().cpu()
@@ -106,6 +116,8 @@ def fit_cbf_att(
         for steps in set(level[level != 0].tolist()):
             some = replace(group, voxels=group.voxels[level == steps])
             task.fit_group(some, expected_cbf + steps * CBF_STEP, fit)
+        if macrovascular is not Macrovascular.OFF:
+            threshold = task.add_arterial(group, expected_cbf, fit, threshold)
     return fit
 
 
@@ -122,32 +134,55 @@ class _Task:
     dtype: torch.dtype
     device: torch.device
 
-    def fit_group(self, group: _Group, expected_cbf: float, fit: Fit) -> None:
+    def fit_group(self, group: VoxelGroup, expected_cbf: float, fit: Fit) -> None:
         """Fit the voxels of a group, writing to ``fit`` those that no earlier fit suits better."""
-        reference = self.model(group, group.t1_tissue, torch.float64, torch.device('cpu'))
-        weight = self.repetitions.shared_weight(self.weights)
+        fan = self._fan(self.reference(group), expected_cbf)
         table = InformationTable.of(
-            reference,
-            weight,
-            expected_cbf=expected_cbf,
-            att_range=self.att_range,
-            dtype=self.dtype,
-        ).to(self.device)
-        fan = Fan.of(
-            reference,
-            weight,
+            self.reference(group),
+            self.repetitions.shared_weight(self.weights),
             expected_cbf=expected_cbf,
             att_range=self.att_range,
             dtype=self.dtype,
         ).to(self.device)
         for voxels in group.chunks(self._chunk_size):
-            t1 = None if self.t1_tissue is None else self.t1_tissue[voxels]
-            model = self.model(group, t1, self.dtype, self.device)
-            data = self.summarize(voxels)
+            model, data = self.model(group, voxels), self.summarize(voxels)
             found = _fit_chunk(fan, table, model, data)
             earlier = data.with_rounding(fit.residual[voxels] - data.scatter)
             kept = ~(found.residual - data.scatter > earlier)
-            _put(fit, voxels, found, kept)
+            fit.put(voxels, found, kept)
+
+    def add_arterial(
+        self, group: VoxelGroup, expected_cbf: float, fit: Fit, threshold: float | None
+    ) -> float:
+        """Replace the fit of voxels that gain more than a threshold from an arterial term.
+
+        The threshold is calibrated where it is None; it is returned for the next group.
+        """
+        reference = self.reference(group)
+        fans = ArterialFans.of(
+            reference,
+            self.repetitions.shared_weight(self.weights),
+            lambda model: self._fan(model, expected_cbf),
+        )
+        for voxels in group.chunks(self._chunk_size):
+            model, data = self.model(group, voxels), self.summarize(voxels)
+            if threshold is None:
+                plain = self._fan(reference, expected_cbf)
+                threshold = calibrate_gain(model, plain, fans, data)
+            found = fans.fit(model, data)
+            gain = gain_statistic(data, fit.residual[voxels] - data.scatter, found.optimum.cost)
+            kept = (found.passage >= 0) & (gain > threshold)
+            fit.put(voxels, arterial_estimates(found, fans, model, data), kept)
+        return -torch.inf if threshold is None else threshold
+
+    def _fan(self, model: SignalModel, expected_cbf: float) -> Fan:
+        return Fan.of(
+            model,
+            self.repetitions.shared_weight(self.weights),
+            expected_cbf=expected_cbf,
+            att_range=self.att_range,
+            dtype=self.dtype,
+        ).to(self.device)
 
     @property
     def _chunk_size(self) -> int:
@@ -155,17 +190,24 @@ class _Task:
         elements = CPU_CHUNK if self.device.type == 'cpu' else ACCELERATOR_CHUNK
         return max(1024, elements // self.repetitions.n_timings)
 
-    def model(
-        self, group: _Group, t1_tissue: Tensor | None, dtype: torch.dtype, device: torch.device
-    ) -> SignalModel:
-        """Build the signal model of the distinct timings in a group."""
+    def reference(self, group: VoxelGroup) -> SignalModel:
+        """Build the signal model of a group's distinct timings, in float64."""
         return SignalModel.of(
             self.repetitions.acquisitions,
             self.kinetics,
             slice_delay=group.slice_delay,
-            t1_tissue=t1_tissue,
-            dtype=dtype,
-            device=device,
+            t1_tissue=group.t1_tissue,
+        )
+
+    def model(self, group: VoxelGroup, voxels: Tensor) -> SignalModel:
+        """Build the signal model of some voxels of a group, in the precision of the fit."""
+        return SignalModel.of(
+            self.repetitions.acquisitions,
+            self.kinetics,
+            slice_delay=group.slice_delay,
+            t1_tissue=None if self.t1_tissue is None else self.t1_tissue[voxels],
+            dtype=self.dtype,
+            device=self.device,
         )
 
     def summarize(self, voxels: Tensor) -> Summary:
@@ -174,45 +216,6 @@ class _Task:
         return self.repetitions.summarize(
             self.data[voxels].to(device=self.device, dtype=self.dtype),
             weights if weights is None or weights.ndim == 1 else weights[voxels],
-        )
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Voxels that share a slice delay and nearly share a tissue T1."""
-
-    voxels: Tensor
-    slice_delay: Tensor | None
-    t1_tissue: Tensor | None
-
-    def chunks(self, size: int) -> Iterator[Tensor]:
-        """Yield the voxels few at a time."""
-        for begin in range(0, len(self.voxels), size):
-            yield self.voxels[begin : begin + size]
-
-
-def _groups(
-    n_voxels: int, slice_delay: Tensor | None, t1_tissue: Tensor | None
-) -> Iterator[_Group]:
-    everything = torch.arange(n_voxels)
-    if slice_delay is None and t1_tissue is None:
-        yield _Group(everything, None, None)
-        return
-    delay = torch.zeros(n_voxels) if slice_delay is None else slice_delay.cpu()
-    step = math.log(T1_STEP)
-    t1_bin = torch.zeros(n_voxels) if t1_tissue is None else (t1_tissue.cpu().log() / step).round()
-    kinds, kind = torch.unique(
-        torch.stack([delay.double(), t1_bin.double()]), dim=1, return_inverse=True
-    )
-    order = kind.argsort(stable=True)
-    sizes = kind.bincount().tolist()
-    for (group_delay, group_bin), voxels in zip(
-        kinds.mT, torch.split_with_sizes(order, sizes), strict=True
-    ):
-        yield _Group(
-            voxels,
-            None if slice_delay is None else group_delay,
-            None if t1_tissue is None else (group_bin * step).exp(),
         )
 
 
@@ -230,33 +233,6 @@ def _require_two_timings(repetitions: Repetitions) -> None:
     )
 
 
-def _nothing(n_voxels: int, dtype: torch.dtype, device: torch.device | str) -> Fit:
-    def missing() -> Tensor:
-        return torch.full((n_voxels,), torch.nan, dtype=dtype, device=device)
-
-    return Fit(
-        parameters={'cbf': missing(), 'att': missing()},
-        std={'cbf': missing(), 'att': missing()},
-        status=torch.zeros(n_voxels, dtype=torch.uint8, device=device),
-        residual=missing(),
-        noise=missing(),
-    )
-
-
-def _put(fit: Fit, voxels: Tensor, chunk: Fit, kept: Tensor) -> None:
-    """Write the voxels of a chunk that are kept into their place."""
-    if not bool(kept.all()):
-        voxels = voxels[kept.cpu()]
-    else:
-        kept = torch.ones_like(kept)
-    for whole, part in ((fit.parameters, chunk.parameters), (fit.std, chunk.std)):
-        for name, values in part.items():
-            whole[name][voxels] = values[kept]
-    fit.status[voxels] = chunk.status[kept]
-    fit.residual[voxels] = chunk.residual[kept]
-    fit.noise[voxels] = chunk.noise[kept]
-
-
 def _fit_chunk(fan: Fan, table: InformationTable, model: SignalModel, data: Summary) -> Fit:
     optimum = find_optimum(fan, model, data)
     noise = noise_level(data, optimum.cost, n_parameters=2)
@@ -265,18 +241,4 @@ def _fit_chunk(fan: Fan, table: InformationTable, model: SignalModel, data: Summ
         covariance = table.covariance(*point, noise)
     else:
         covariance = smoothed_covariance(model, *point, data.weight, noise=noise)
-    failed = optimum.status == FitStatus.FAILED
-    untold = failed | (optimum.cbf <= 0)
-    return Fit(
-        parameters={
-            'cbf': optimum.cbf.masked_fill(failed, torch.nan),
-            'att': optimum.att.masked_fill(untold, torch.nan),
-        },
-        std={
-            'cbf': covariance.cbf.sqrt().masked_fill(failed, torch.nan),
-            'att': covariance.att.sqrt().masked_fill(untold, torch.nan),
-        },
-        status=optimum.status,
-        residual=(data.scatter + optimum.cost).masked_fill(failed, torch.nan),
-        noise=noise.masked_fill(failed, torch.nan),
-    )
+    return estimates(optimum, covariance, data, noise)

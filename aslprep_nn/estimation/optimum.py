@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from aslprep_nn.estimation.fan import Fan, Projection, Start
+from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.gauss_newton import STEPS, Solution, descend
+from aslprep_nn.estimation.information import Covariance
 from aslprep_nn.estimation.repetitions import Summary
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.signal.model import SignalModel
@@ -135,3 +137,25 @@ def _status(fan: Fan, best: Solution, interval: Tensor, data: Summary) -> Tensor
     status[best.cbf <= 0] = FitStatus.AT_BOUND
     status[(data.n_timings < 2) | ~torch.isfinite(best.cost)] = FitStatus.FAILED
     return status
+
+
+def estimates(optimum: Optimum, covariance: Covariance, data: Summary, noise: Tensor) -> Fit:
+    """Turn optima into estimates: NaN where there is none.
+
+    Where CBF is 0 no ATT is better than another.
+    """
+    failed = optimum.status == FitStatus.FAILED
+    untold = failed | (optimum.cbf <= 0)
+    return Fit(
+        parameters={
+            'cbf': optimum.cbf.masked_fill(failed, torch.nan),
+            'att': optimum.att.masked_fill(untold, torch.nan),
+        },
+        std={
+            'cbf': covariance.cbf.sqrt().masked_fill(failed, torch.nan),
+            'att': covariance.att.sqrt().masked_fill(untold, torch.nan),
+        },
+        status=optimum.status,
+        residual=(data.scatter + optimum.cost).masked_fill(failed, torch.nan),
+        noise=noise.masked_fill(failed, torch.nan),
+    )

@@ -21,7 +21,7 @@ class Direction:
     Parameters
     ----------
     signal
-        At strength 1, ``(measurement, 1)``.
+        At strength 1, ``(measurement, voxel)`` or ``(measurement, 1)``.
     weight
         Of the measurements, ``(measurement, voxel)`` or ``(measurement, 1)``.
     """
@@ -46,8 +46,12 @@ class Direction:
 
     def at(self, voxels: Tensor | slice) -> Direction:
         """Keep some voxels."""
-        shared = self.weight.shape[-1] == 1
-        return self if shared else replace(self, weight=self.weight[:, voxels])
+        return Direction(
+            *(
+                part if part.shape[-1] == 1 else part[:, voxels]
+                for part in (self.signal, self.weight)
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,10 @@ class SignalModel:
         parts = zip(self.protocols, self.kinetics, strict=True)
         kinks = torch.cat([kinetics.kinks(protocol).flatten() for protocol, kinetics in parts])
         return kinks.sort().values
+
+    def without(self, nuisance: Direction) -> SignalModel:
+        """Project a signal of unknown strength out of everything predicted."""
+        return replace(self, nuisance=nuisance)
 
     def at(self, voxels: Tensor | slice) -> SignalModel:
         """Keep some voxels of whatever varies between them."""

@@ -1,0 +1,61 @@
+"""Voxels that can be fitted with the same tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+#: Ratio of neighbouring tissue T1 for which tables are built.
+T1_STEP = 1.15
+
+
+@dataclass(frozen=True)
+class VoxelGroup:
+    """Voxels that share a slice delay and nearly share a tissue T1.
+
+    Parameters
+    ----------
+    voxels
+        Their indices, ``(voxel,)``.
+    slice_delay
+        Their slice delay, a scalar [s]; None where there is none.
+    t1_tissue
+        A T1 near theirs, a scalar [s]; None where it is the acquisition's.
+    """
+
+    voxels: Tensor
+    slice_delay: Tensor | None
+    t1_tissue: Tensor | None
+
+    def chunks(self, size: int) -> Iterator[Tensor]:
+        """Yield the voxels few at a time."""
+        for begin in range(0, len(self.voxels), size):
+            yield self.voxels[begin : begin + size]
+
+
+def voxel_groups(
+    n_voxels: int, slice_delay: Tensor | None, t1_tissue: Tensor | None
+) -> Iterator[VoxelGroup]:
+    """Group voxels by slice delay and by tissue T1; parameters are those of `fit_cbf_att`."""
+    if slice_delay is None and t1_tissue is None:
+        yield VoxelGroup(torch.arange(n_voxels), None, None)
+        return
+    nothing = torch.zeros(n_voxels, dtype=torch.float64)
+    delay = nothing if slice_delay is None else slice_delay.cpu().double()
+    step = math.log(T1_STEP)
+    t1_bin = nothing if t1_tissue is None else (t1_tissue.cpu().double().log() / step).round()
+    kinds, kind = torch.unique(torch.stack([delay, t1_bin]), dim=1, return_inverse=True)
+    order = kind.argsort(stable=True)
+    sizes = kind.bincount().tolist()
+    for (delay_here, bin_here), voxels in zip(
+        kinds.mT, torch.split_with_sizes(order, sizes), strict=True
+    ):
+        yield VoxelGroup(
+            voxels,
+            None if slice_delay is None else delay_here,
+            None if t1_tissue is None else (bin_here * step).exp(),
+        )
