@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from nipype.pipeline import engine
 
 from aslprep_nn.pipeline import interfaces as do
-from aslprep_nn.pipeline.recipe import Recipe
+from aslprep_nn.pipeline.recipe import Output, Recipe
 from aslprep_nn.run import ASLRun
 from aslprep_nn.settings import Settings
 
@@ -21,45 +23,23 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
         What the user chose.
     """
     asl = Recipe(run.name)
-    facts = {'volume_types': run.volume_types}
-    m0scan = None
-    if run.m0.path is not None:
-        m0scan = asl.add(do.RegridM0scan, m0scan=run.m0.path, series=run.series).m0scan
-    reference = asl.add(do.ChooseReference, series=run.series, m0scan=m0scan, **facts)
-    transforms, confounds = None, None
-    if run.has_raw_volumes:
-        motion = asl.add(
-            do.EstimateMotion,
-            series=run.series,
-            reference=reference.image,
-            seed=settings.seed,
-            **facts,
-        )
-        transforms, confounds = motion.transforms, motion.confounds
-    still = asl.add(do.ResampleSeries, series=run.series, transforms=transforms)
-    brain = asl.add(
-        do.MaskBrain,
-        reference=reference.image,
-        shows_tissue=reference.shows_tissue,
-        series=still.series,
-        fov_mask=still.fov_mask,
-    )
-    difference = asl.add(do.SubtractPairs, series=still.series, timings=run.timings, **facts)
+    still = _hold_still(asl, run, settings)
+    facts = {'series': still.series, 'volume_types': run.volume_types}
+    difference = asl.add(do.SubtractPairs, timings=run.timings, **facts)
     calibrated = asl.add(
         do.CalibrateM0,
         delta_m=difference.delta_m,
-        series=still.series,
-        mask=brain.mask,
+        mask=still.mask,
         m0_plan=run.m0,
-        m0scan=m0scan,
-        acquisition=run.acquisition,
+        m0scan=still.m0scan,
         m0_scale=settings.physics.m0_scale,
+        acquisition=run.acquisition,
         **facts,
     )
     fitted = asl.add(
         do.FitVoxels,
         relative_delta_m=calibrated.relative_delta_m,
-        mask=brain.mask,
+        mask=still.mask,
         acquisition=run.acquisition,
         device=settings.device,
         n_threads=settings.n_threads,
@@ -68,15 +48,15 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
         do.WriteDerivatives,
         run=run,
         settings=settings,
-        reference=reference.image,
+        reference=still.reference,
         still=still.series,
         fov_mask=still.fov_mask,
-        mask=brain.mask,
+        mask=still.mask,
         delta_m=difference.delta_m,
         m0=calibrated.m0,
         maps=fitted.maps,
-        confounds=confounds,
-        transforms=transforms,
+        confounds=still.confounds,
+        transforms=still.transforms,
     )
     asl.add(
         do.ReportRun,
@@ -87,3 +67,44 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
         model_cbf_per_unit=derivatives.model_cbf_per_unit,
     )
     return asl.workflow
+
+
+class _StillHead(NamedTuple):
+    """A series without motion, where its brain is, and how it came about."""
+
+    series: Output
+    fov_mask: Output
+    mask: Output
+    reference: Output
+    m0scan: Output | None
+    transforms: Output | None
+    confounds: Output | None
+
+
+def _hold_still(asl: Recipe, run: ASLRun, settings: Settings) -> _StillHead:
+    """Align every volume to the reference, in one interpolation, and find the brain."""
+    raw = {'series': run.series, 'volume_types': run.volume_types}
+    m0scan, transforms, confounds = None, None, None
+    if run.m0.path is not None:
+        m0scan = asl.add(do.RegridM0scan, m0scan=run.m0.path, series=run.series).m0scan
+    reference = asl.add(do.ChooseReference, m0scan=m0scan, **raw)
+    if run.has_raw_volumes:
+        motion = asl.add(do.EstimateMotion, reference=reference.image, seed=settings.seed, **raw)
+        transforms, confounds = motion.transforms, motion.confounds
+    still = asl.add(do.ResampleSeries, series=run.series, transforms=transforms)
+    brain = asl.add(
+        do.MaskBrain,
+        reference=reference.image,
+        shows_tissue=reference.shows_tissue,
+        series=still.series,
+        fov_mask=still.fov_mask,
+    )
+    return _StillHead(
+        series=still.series,
+        fov_mask=still.fov_mask,
+        mask=brain.mask,
+        reference=reference.image,
+        m0scan=m0scan,
+        transforms=transforms,
+        confounds=confounds,
+    )
