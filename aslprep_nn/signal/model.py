@@ -130,6 +130,12 @@ class SignalModel:
             return whole
         return Linearization(*(self.nuisance.remove_from(term) for term in whole))
 
+    def d_t1_tissue(self, signal: Linearization) -> Tensor:
+        """Turn a derivative in the decay rate into the one in tissue T1."""
+        parts = torch.split_with_sizes(signal.d_rate, [len(p.pld) for p in self.protocols])
+        models = zip(parts, self.kinetics, self.protocols, strict=True)
+        return torch.cat([d_rate * k.rate_per_t1(p) for d_rate, k, p in models])
+
     def kinks(self) -> Tensor:
         """List every arrival time at which a derivative jumps, in order [s]."""
         parts = zip(self.protocols, self.kinetics, strict=True)
