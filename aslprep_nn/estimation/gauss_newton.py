@@ -60,9 +60,11 @@ def descend(
     steps
         Number of steps.
     """
-    regime = (interval[0] + interval[1]) / 2
-    signal, weighted, cost = _evaluate(model, data, start, regime)
-    best = latest = Solution(*start, cost, torch.zeros_like(cost))
+    low, high = interval
+    regime = (low + high) / 2
+    point = start[0], torch.minimum(torch.maximum(start[1], low), high)
+    signal, weighted, cost = _evaluate(model, data, point, regime)
+    best = latest = Solution(*point, cost, torch.zeros_like(cost))
     for _ in range(steps):
         cbf, att, decrease = _step(latest[:2], signal, weighted, data.weight, interval)
         signal, weighted, cost = _evaluate(model, data, (cbf, att), regime)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from aslprep_nn.acquisition import Acquisition
-from aslprep_nn.errors import Problem, UnsupportedError
+from aslprep_nn.estimation.arguments import require_arguments, require_timings
 from aslprep_nn.estimation.fan import Fan
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.information import noise_level, smoothed_covariance
@@ -91,10 +92,21 @@ def fit_cbf_att(
     ------
     UnsupportedError
         If fewer than two distinct timings were measured.
+    UsageError
+        If the arguments do not fit together.
     """
     acquisitions = (acquisition,) if isinstance(acquisition, Acquisition) else tuple(acquisition)
     repetitions = Repetitions.of(acquisitions)
-    _require_two_timings(repetitions)
+    require_arguments(
+        relative_delta_m,
+        n_measurements=len(repetitions.timing),
+        slice_delay=slice_delay,
+        t1_tissue=t1_tissue,
+        weights=weights,
+        att_range=att_range,
+        expected_cbf=expected_cbf,
+    )
+    require_timings(repetitions, 2)
     task = _Task(
         repetitions=repetitions,
         kinetics=kinetics,
@@ -112,7 +124,7 @@ def fit_cbf_att(
         task.fit_group(group, expected_cbf, fit)
         cbf = fit.parameters['cbf'][group.voxels].nan_to_num(expected_cbf)
         level = ((cbf - expected_cbf) / CBF_STEP).round().cpu()
-        level = level.clamp(min=-(expected_cbf // CBF_STEP), max=MOST_CBF_STEPS)
+        level = level.clamp(min=1 - math.ceil(expected_cbf / CBF_STEP), max=MOST_CBF_STEPS)
         for steps in set(level[level != 0].tolist()):
             some = replace(group, voxels=group.voxels[level == steps])
             task.fit_group(some, expected_cbf + steps * CBF_STEP, fit)
@@ -148,7 +160,7 @@ class _Task:
             model, data = self.model(group, voxels), self.summarize(voxels)
             found = _fit_chunk(fan, table, model, data)
             earlier = data.with_rounding(fit.residual[voxels] - data.scatter)
-            kept = ~(found.residual - data.scatter > earlier)
+            kept = (found.residual - data.scatter <= earlier) | earlier.isnan()
             fit.put(voxels, found, kept)
 
     def add_arterial(
@@ -217,20 +229,6 @@ class _Task:
             self.data[voxels].to(device=self.device, dtype=self.dtype),
             weights if weights is None or weights.ndim == 1 else weights[voxels],
         )
-
-
-def _require_two_timings(repetitions: Repetitions) -> None:
-    if repetitions.n_timings > 1:
-        return
-    raise UnsupportedError(
-        Problem(
-            'acquisition',
-            'PostLabelingDelay',
-            f'{repetitions.acquisitions[0].pld[0]} s only',
-            'at least two different delays or labelling durations, to tell CBF from ATT',
-            'Use the single-delay formula, which assumes that all label has arrived.',
-        )
-    )
 
 
 def _fit_chunk(fan: Fan, table: InformationTable, model: SignalModel, data: Summary) -> Fit:

@@ -25,6 +25,8 @@ NEAR_KINK = 0.1
 STEPS_IF_FLAT = 6
 #: Most further rounds of one step; 2 do except far from the expected CBF.
 MOST_CONTINUATIONS = 6
+#: Distance to an edge below which single precision cannot tell ATT from it [s].
+ON_EDGE = 2e-6
 
 
 class Optimum(NamedTuple):
@@ -123,7 +125,7 @@ class _Search:
 def _status(fan: Fan, best: Solution, interval: Tensor, data: Summary) -> Tensor:
     """Say what kind of optimum each voxel has; later rules overrule earlier ones."""
     low, high = fan.bounds(interval)
-    at_low, at_high = best.att <= low, best.att >= high
+    at_low, at_high = best.att <= low + ON_EDGE, best.att >= high - ON_EDGE
     last_interval = len(fan.flat) - 1
     first, last = at_low & (interval == 0), at_high & (interval == last_interval)
     flat = fan.flat[interval]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from aslprep_nn.acquisition import Acquisition
-from aslprep_nn.errors import Problem, UnsupportedError
+from aslprep_nn.estimation.arguments import require_timings
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.information import noise_level
 from aslprep_nn.estimation.least_squares import ATT_RANGE, fit_cbf_att
@@ -69,8 +69,7 @@ def fit_cbf_att_t1(
     """
     acquisitions = (acquisition,) if isinstance(acquisition, Acquisition) else tuple(acquisition)
     repetitions = Repetitions.of(acquisitions)
-    if repetitions.n_timings < 3:
-        raise UnsupportedError(_TOO_FEW_TIMINGS)
+    require_timings(repetitions, 3)
     signal = relative_delta_m.to(dtype=dtype, device=device)
     data = repetitions.summarize(signal)
 
@@ -167,12 +166,3 @@ def _within(point: _Point, ranges: tuple[tuple[float, float], tuple[float, float
     return _Point(
         point.cbf.clamp(min=0), point.att.clamp(*ranges[0]), point.t1_tissue.clamp(*ranges[1])
     )
-
-
-_TOO_FEW_TIMINGS = Problem(
-    'acquisition',
-    'PostLabelingDelay',
-    'fewer than three different timings',
-    'three or more, to tell CBF, ATT and T1 apart',
-    'Fit CBF and ATT with a fixed T1 or a T1 map.',
-)

@@ -29,11 +29,10 @@ GOLDEN = [
 ]
 
 
-@pytest.mark.parametrize(('labeling', 'pld', 'duration', 'efficiency', 'cut_off', 'cbf'), GOLDEN)
-def test_the_formula_gives_the_published_value(labeling, pld, duration, efficiency, cut_off, cbf):
-    fit = single_delay_cbf(
-        one(0.01), acquisition(labeling, pld, duration, efficiency, cut_off), dtype=torch.float64
-    )
+@pytest.mark.parametrize('golden', GOLDEN, ids=str)
+def test_the_formula_gives_the_published_value(golden):
+    *parts, cbf = golden
+    fit = single_delay_cbf(one(0.01), acquisition(*parts), dtype=torch.float64)
     assert fit.parameters['cbf'].item() == pytest.approx(cbf, rel=1e-5)
     assert fit.status.item() == FitStatus.CONVERGED
 
