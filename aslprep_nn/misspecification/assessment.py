@@ -1,0 +1,210 @@
+"""Every test of a run in one call: what each voxel's repetitions say about noise and model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from aslprep_nn.acquisition import Acquisition
+from aslprep_nn.estimation.fit import Fit
+from aslprep_nn.estimation.repetitions import Repetitions
+from aslprep_nn.estimation.voxel_groups import VoxelGroup, voxel_groups
+from aslprep_nn.misspecification.consistency import subset_consistency
+from aslprep_nn.misspecification.directions import Assumption, assumption_directions
+from aslprep_nn.misspecification.limits import limits_of
+from aslprep_nn.misspecification.model_tests import lack_of_fit, score_t
+from aslprep_nn.misspecification.multiplicity import classify
+from aslprep_nn.misspecification.null import p_of_kappa, p_of_score, p_of_trace
+from aslprep_nn.misspecification.sandwich import ScoreCovariance, Spread
+from aslprep_nn.misspecification.tangent import Tangent
+from aslprep_nn.misspecification.vectors import RepetitionVectors
+from aslprep_nn.signal.model import SignalModel
+from aslprep_nn.signal.response import Kinetics
+
+#: Measurements of the voxels handled at once: what a processor's cache or an accelerator holds.
+CPU_CHUNK, ACCELERATOR_CHUNK = 2**18, 2**26
+#: The names of the score tests' maps, t and p, in the order of `Assumption`.
+SCORE_NAMES = {
+    Assumption.TISSUE_DECAY: ('tdecay', 'pdecay'),
+    Assumption.LABELING_DURATION: ('ttau', 'ptau'),
+    Assumption.SHARP_ARRIVAL: ('tdispersion', 'pdispersion'),
+    Assumption.NO_ARTERIAL_BLOOD: ('tarterial', 'parterial'),
+}
+NAMES = (
+    *('kappa', 'lambdamax', 'lambdamin', 'trace', 'kl', 'pnoise', 'ptrace'),
+    *('lackoffit', 'pmodel', *(name for pair in SCORE_NAMES.values() for name in pair)),
+    *('hausman', 'phausman', 'subsetcbf', 'subsetatt', 'stdcbf', 'stdatt'),
+)
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What the tests found.
+
+    Parameters
+    ----------
+    statistics
+        Each of `NAMES`, ``(voxel,)``, NaN where it cannot be computed. Names beginning with p
+        are p-values. ``subsetcbf`` and ``subsetatt`` are relative differences between early and
+        late delays [1]; ``stdcbf`` and ``stdatt`` are the standard deviations that the scatter
+        of the repetitions implies, whatever the noise [mL/100 g/min, s].
+    classes
+        `VoxelClass` codes, ``(voxel,)``; 0 also where nothing could be tested.
+    limits
+        Sentences on what could not be computed, and why.
+    """
+
+    statistics: Mapping[str, Tensor]
+    classes: Tensor
+    limits: tuple[str, ...]
+
+
+def assess(
+    relative_delta_m: Tensor,
+    acquisition: Acquisition | Sequence[Acquisition],
+    fit: Fit,
+    *,
+    slice_delay: Tensor | None = None,
+    t1_tissue: Tensor | None = None,
+    kinetics: Sequence[Kinetics] | None = None,
+    false_discovery_rate: float = 0.05,
+    device: torch.device | str = 'cpu',
+) -> Assessment:
+    """Test noise, model and assumptions in every voxel of a fit.
+
+    The tests are of the unweighted least-squares fit of CBF and ATT. Arithmetic is in float64:
+    the directions of the score tests nearly coincide with those of CBF and ATT.
+
+    Parameters
+    ----------
+    relative_delta_m
+        delta M / M0 of tissue, ``(voxel, measurement)``; NaN marks a missing measurement.
+    acquisition
+        The protocol, or several whose measurements follow one another.
+    fit
+        What `fit_cbf_att` made of the same arguments.
+    slice_delay, t1_tissue
+        Of each voxel, ``(voxel,)`` [s]; as in the fit.
+    kinetics
+        The kinetic model of each acquisition; those their labelling calls for when absent.
+    false_discovery_rate
+        At which voxels are classified.
+    device
+        Of the arithmetic.
+    """
+    acquisitions = (acquisition,) if isinstance(acquisition, Acquisition) else tuple(acquisition)
+    repetitions = Repetitions.of(acquisitions)
+    n_voxels = len(relative_delta_m)
+    statistics = {name: torch.full((n_voxels,), torch.nan, device=device) for name in NAMES}
+    limits = limits_of(repetitions, fit)
+    if repetitions.n_timings > 1:
+        task = _Task(repetitions, kinetics, relative_delta_m, fit, t1_tissue, torch.device(device))
+        for group in voxel_groups(n_voxels, slice_delay, t1_tissue):
+            for voxels in group.chunks(task.chunk_size):
+                for name, values in task.statistics(group, voxels).items():
+                    statistics[name][voxels] = values.to(statistics[name])
+    if len(acquisitions) == 1:
+        agreement = subset_consistency(
+            relative_delta_m,
+            acquisitions[0],
+            fit,
+            slice_delay=slice_delay,
+            t1_tissue=t1_tissue,
+            kinetics=kinetics,
+            device=device,
+        )
+        if agreement is not None:
+            found = zip(('hausman', 'phausman', 'subsetcbf', 'subsetatt'), agreement, strict=True)
+            statistics |= {name: values.to(statistics[name]) for name, values in found}
+    classes = classify(
+        statistics['pnoise'],
+        statistics['pmodel'],
+        torch.stack([statistics[p] for _, p in SCORE_NAMES.values()]),
+        rate=false_discovery_rate,
+    )
+    return Assessment(statistics, classes, limits)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What all voxels of one call share."""
+
+    repetitions: Repetitions
+    kinetics: Sequence[Kinetics] | None
+    data: Tensor
+    fit: Fit
+    t1_tissue: Tensor | None
+    device: torch.device
+
+    @property
+    def chunk_size(self) -> int:
+        """Number of voxels handled at once."""
+        elements = CPU_CHUNK if self.device.type == 'cpu' else ACCELERATOR_CHUNK
+        return max(256, elements // len(self.repetitions.timing))
+
+    def statistics(self, group: VoxelGroup, voxels: Tensor) -> dict[str, Tensor]:
+        """Compute the statistics of some voxels that do not need another fit."""
+        data = self._double(self.data[voxels])
+        cbf, att = (self._double(self.fit.parameters[name][voxels]) for name in ('cbf', 'att'))
+        model = SignalModel.of(
+            self.repetitions.acquisitions,
+            self.kinetics,
+            slice_delay=group.slice_delay,
+            t1_tissue=None if self.t1_tissue is None else self.t1_tissue[voxels],
+            device=self.device,
+        )
+        here = model.linearize(cbf, att)
+        tangent = Tangent.of(here.d_cbf, here.d_att)
+        vectors = RepetitionVectors.of(data, self.repetitions)
+        signal = torch.where(self._has_arterial(voxels), torch.nan, here.delta_m)
+        misfit = lack_of_fit(self.repetitions.summarize(data), signal)
+        scores = score_t(vectors, tangent, assumption_directions(model, cbf, att, here), signal)
+        return {
+            **_noise_statistics(vectors, tangent),
+            'lackoffit': misfit.ratio,
+            'pmodel': misfit.p,
+            **_score_statistics(scores, vectors.count),
+        }
+
+    def _has_arterial(self, voxels: Tensor) -> Tensor:
+        """Find the voxels fitted with a third parameter, which these tests do not describe."""
+        volume = self.fit.parameters.get('arterial_blood_volume')
+        if volume is None:
+            return torch.zeros(len(voxels), dtype=torch.bool, device=self.device)
+        return torch.isfinite(volume[voxels]).to(self.device)
+
+    def _double(self, values: Tensor) -> Tensor:
+        return values.to(device=self.device, dtype=torch.float64)
+
+
+def _noise_statistics(vectors: RepetitionVectors, tangent: Tangent) -> dict[str, Tensor]:
+    count = vectors.count
+    scatter = ScoreCovariance.of(vectors, tangent)
+    largest, smallest = scatter.spread(vectors.variance())
+    # Two repetitions differ along one direction only: rounding must not hide that.
+    spread = Spread(largest, torch.where(count == 2, 0 * smallest, smallest))
+    covariance = scatter.covariance(tangent)
+    enough = torch.where(count > 2, 1, torch.nan)
+    return {
+        'kappa': spread.kappa,
+        'lambdamax': spread.largest,
+        'lambdamin': spread.smallest,
+        'trace': spread.trace,
+        'kl': spread.divergence,
+        'pnoise': p_of_kappa(spread, count),
+        'ptrace': p_of_trace(spread, count, len(vectors.values)),
+        'stdcbf': (covariance.cbf / count).sqrt() * enough,
+        'stdatt': (covariance.att / count).sqrt() * enough,
+    }
+
+
+def _score_statistics(scores: Tensor, count: Tensor) -> dict[str, Tensor]:
+    p = p_of_score(scores, count)
+    scores = torch.where(torch.isfinite(p), scores, torch.nan)
+    statistics: dict[str, Tensor] = {}
+    for (t_name, p_name), t, p_value in zip(SCORE_NAMES.values(), scores, p, strict=True):
+        statistics |= {t_name: t, p_name: p_value}
+    return statistics

@@ -1,0 +1,76 @@
+"""What a protocol cannot tell, in words."""
+
+from __future__ import annotations
+
+import torch
+
+from aslprep_nn.estimation.fit import Fit
+from aslprep_nn.estimation.repetitions import Repetitions
+from aslprep_nn.misspecification.model_tests import N_PARAMETERS
+from aslprep_nn.misspecification.null import FEWEST_FOR_KAPPA, FEWEST_FOR_SCORE
+from aslprep_nn.misspecification.subsets import FEWEST_TIMINGS
+
+
+def limits_of(repetitions: Repetitions, fit: Fit) -> tuple[str, ...]:
+    """Say in full sentences which tests could not be made, and why."""
+    if repetitions.n_timings == 1:
+        return ('One delay cannot tell CBF from ATT, so there is no model to test.',)
+    return (*_of_repetitions(repetitions), *_of_timings(repetitions), *_of_fit(fit))
+
+
+def _of_repetitions(repetitions: Repetitions) -> list[str]:
+    counts = torch.bincount(repetitions.timing).tolist()
+    fewest, most = min(counts), max(counts)
+    sentences = []
+    if most == 1:
+        sentences.append(
+            'No timing was measured twice (M = 1): noise and model cannot be tested apart, so '
+            'kappa, the lack of fit and the score tests are missing.'
+        )
+    elif fewest == 1:
+        sentences.append(
+            'Some timings were measured once, so there is a single complete repetition (M = 1): '
+            'kappa and the score tests are missing. The lack of fit takes its noise from the '
+            'timings that were repeated.'
+        )
+    if fewest == FEWEST_FOR_KAPPA - 1:
+        sentences.append(
+            'With two repetitions (M = 2) kappa is infinite by construction and has no p-value.'
+        )
+    if 1 < fewest < FEWEST_FOR_SCORE:
+        sentences.append(
+            f'The score tests need at least {FEWEST_FOR_SCORE} repetitions; there are {fewest}, '
+            'so no assumption can be named.'
+        )
+    if 1 < fewest < most:
+        sentences.append(
+            f'Timings were measured {fewest} to {most} times. The tests of the noise and the '
+            f'score tests use the first {fewest} of each; the lack of fit uses all.'
+        )
+    return sentences
+
+
+def _of_timings(repetitions: Repetitions) -> list[str]:
+    sentences = []
+    if repetitions.n_timings <= N_PARAMETERS:
+        sentences.append(
+            'Two timings are fitted exactly by CBF and ATT: lack of fit, score tests and the '
+            'p-value of the trace are missing.'
+        )
+    if len(repetitions.acquisitions) > 1:
+        sentences.append('Early and late delays are compared for a single acquisition only.')
+    elif repetitions.n_timings < FEWEST_TIMINGS:
+        sentences.append(
+            f'Early and late delays cannot be compared with fewer than {FEWEST_TIMINGS} timings.'
+        )
+    return sentences
+
+
+def _of_fit(fit: Fit) -> list[str]:
+    volume = fit.parameters.get('arterial_blood_volume')
+    if volume is None or not bool(torch.isfinite(volume).any()):
+        return []
+    return [
+        f'In {int(torch.isfinite(volume).sum())} voxels arterial blood was fitted too; the tests '
+        'of the model describe CBF and ATT alone and are missing there.'
+    ]

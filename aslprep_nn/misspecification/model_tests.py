@@ -1,0 +1,78 @@
+"""Does the mean of the repetitions follow the model, and if not, which assumption is wrong?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from aslprep_nn.estimation.repetitions import Summary
+from aslprep_nn.misspecification.null import p_of_ratio
+from aslprep_nn.misspecification.tangent import Tangent
+from aslprep_nn.misspecification.vectors import RepetitionVectors
+
+#: CBF and ATT.
+N_PARAMETERS = 2
+
+
+class LackOfFit(NamedTuple):
+    """The lack-of-fit F of each voxel, its degrees of freedom and p, ``(voxel,)`` each."""
+
+    ratio: Tensor
+    above: Tensor
+    below: Tensor
+    p: Tensor
+
+
+def lack_of_fit(data: Summary, signal: Tensor) -> LackOfFit:
+    """Compare how far the means of the timings lie from the model with how far noise puts them.
+
+    F = [sum M_n (mean_n - S_n)^2 / (N-2)] / [sum sum (x_mn - mean_n)^2 / sum (M_n - 1)]
+    (Fisher 1922): it needs no noise level, allows a different number of repetitions M_n of every
+    timing and is exact for independent normal noise up to the curvature of the model.
+
+    Parameters
+    ----------
+    data
+        All measurements, weights 1.
+    signal
+        The fitted model, ``(timing, voxel)``.
+    """
+    above = (data.n_timings - N_PARAMETERS).expand_as(data.scatter)
+    below = (data.n_measurements - data.n_timings).expand_as(data.scatter)
+    misfit = (data.weight * (data.mean - signal).square()).sum(0)
+    ratio = (misfit / above) / (data.scatter / below)
+    ratio = torch.where((above > 0) & (below > 0), ratio, torch.nan)
+    return LackOfFit(ratio, above, below, p_of_ratio(ratio, above, below))
+
+
+def score_t(
+    vectors: RepetitionVectors, tangent: Tangent, directions: Tensor, signal: Tensor
+) -> Tensor:
+    """Ask whether the repetitions agree on a deviation in a direction CBF and ATT cannot explain.
+
+    Each repetition gives one number, its deviation along that direction, and t compares their
+    mean with their own scatter: whatever the covariance of the noise within a repetition, t is
+    Student's with M - 1 degrees of freedom as long as repetitions are independent.
+
+    Parameters
+    ----------
+    vectors
+        The repetitions.
+    tangent
+        Of the fit.
+    directions
+        ``(direction, timing, voxel)``, of any length.
+    signal
+        The fitted model, ``(timing, voxel)``.
+
+    Returns
+    -------
+    ``(direction, voxel)``; the sign is that of the deviation.
+    """
+    deviation = vectors.project(tangent.orthogonalize(directions), signal)
+    count = vectors.count
+    mean = deviation.sum(1) / count
+    scatter = ((deviation - mean.unsqueeze(1)) * vectors.complete).square().sum(1)
+    return mean / (scatter / (count * (count - 1))).sqrt()

@@ -1,0 +1,119 @@
+"""The misspecified Cramér-Rao bound: the scatter that the repetitions show, not the assumed one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from aslprep_nn.estimation.information import Covariance
+from aslprep_nn.misspecification.tangent import Tangent
+from aslprep_nn.misspecification.vectors import RepetitionVectors
+from aslprep_nn.signal.kinetics import Hessian
+
+
+class Spread(NamedTuple):
+    """The two eigenvalues of P, ``(voxel,)`` each: 1 where noise is as assumed.
+
+    P compares the covariance C_M = A^-1 B A^-1 that the repetitions show with the assumed
+    C_C = -A^-1 (Wang, Tamir & Bush, eqs. 5-9). The score covariance B is taken about the mean
+    score, which is 0 at an interior optimum (White 1982) and is not at a kink or a bound of the
+    fit, and with M - 1 in place of M, so that the expectation of P is the identity.
+    """
+
+    largest: Tensor
+    smallest: Tensor
+
+    @property
+    def kappa(self) -> Tensor:
+        """Condition number of P: how unequal the excess of noise is between parameters."""
+        return self.largest / self.smallest
+
+    @property
+    def trace(self) -> Tensor:
+        """Trace of P: 2 where the noise is as large as assumed."""
+        return self.largest + self.smallest
+
+    @property
+    def divergence(self) -> Tensor:
+        """Kullback-Leibler divergence of N(0, P) from N(0, I)."""
+        return (self.trace - (self.largest * self.smallest).log() - 2) / 2
+
+
+class ScoreCovariance(NamedTuple):
+    """The covariance of the scores in the coordinates of the `Tangent`, ``(voxel,)`` each.
+
+    In units of the noise variance it is P for the Gauss-Newton Hessian.
+    """
+
+    first: Tensor
+    both: Tensor
+    second: Tensor
+
+    @classmethod
+    def of(cls, vectors: RepetitionVectors, tangent: Tangent) -> ScoreCovariance:
+        """Compute it from the complete repetitions, with M - 1 in the denominator."""
+        count = vectors.count
+        along = vectors.project(tangent.basis, torch.zeros_like(tangent.basis[0]))
+        centered = (along - along.sum(1, keepdim=True) / count) * vectors.complete
+        first, second = centered
+        terms = first.square(), first * second, second.square()
+        return cls(*(term.sum(0) / (count - 1) for term in terms))
+
+    def spread(self, variance: Tensor) -> Spread:
+        """Compare with the assumed variance of a measurement, ``(voxel,)``."""
+        return _eigenvalues(
+            (self.first + self.second) / variance,
+            (self.first * self.second - self.both.square()) / variance.square(),
+        )
+
+    def observed_spread(
+        self, variance: Tensor, tangent: Tangent, misfit: Tensor, bend: Hessian
+    ) -> Spread:
+        """Do what `spread` does with the observed Hessian, which the misfit bends.
+
+        Unlike the Gauss-Newton Hessian it is not negative definite in every voxel; where it is
+        not there are no eigenvalues to compare and NaN is returned.
+
+        Parameters
+        ----------
+        variance
+            Of a measurement, as assumed, ``(voxel,)``.
+        tangent
+            Of the fit.
+        misfit
+            Mean of the repetitions less the fit, ``(timing, voxel)``.
+        bend
+            Second derivatives of the signal, ``(timing, voxel)``.
+        """
+        cbf_cbf, cbf_att, att_att = ((misfit * term).sum(0) for term in bend)
+        shear = tangent.both / tangent.cbf
+        first = 1 - cbf_cbf / tangent.cbf.square()
+        both = (shear * cbf_cbf - cbf_att) / (tangent.cbf * tangent.att)
+        sheared = att_att - 2 * shear * cbf_att + shear.square() * cbf_cbf
+        second = 1 - sheared / tangent.att.square()
+        determinant = first * second - both.square()
+        positive = (first > 0) & (determinant > 0)
+        determinant = torch.where(positive, determinant, torch.nan) * variance
+        return _eigenvalues(
+            (second * self.first - 2 * both * self.both + first * self.second) / determinant,
+            (self.first * self.second - self.both.square()) / (determinant * variance),
+        )
+
+    def covariance(self, tangent: Tangent) -> Covariance:
+        """Compute C_M, the covariance of estimates from a single repetition, R^-1 B R^-T."""
+        shear = tangent.both / tangent.att
+        cbf = self.first - 2 * shear * self.both + shear.square() * self.second
+        return Covariance(
+            cbf / tangent.cbf.square(),
+            (self.both - shear * self.second) / (tangent.cbf * tangent.att),
+            self.second / tangent.att.square(),
+        )
+
+
+def _eigenvalues(trace: Tensor, determinant: Tensor) -> Spread:
+    """Solve for the eigenvalues of a 2 x 2 matrix, the smaller without cancellation."""
+    gap = (trace.square() - 4 * determinant).clamp(min=0).sqrt()
+    largest = (trace + gap) / 2
+    return Spread(largest, determinant.clamp(min=0) / largest)

@@ -1,0 +1,61 @@
+"""The plane of signals near a fit: what a change of CBF or ATT could explain."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+#: A direction that keeps less than this part of its length is not told from the others.
+COLLINEAR = 1e-6
+
+
+class Tangent(NamedTuple):
+    """The QR decomposition of the Jacobian J = Q R in (CBF, ATT).
+
+    In the coordinates of Q the information matrix is the identity, so nothing below inverts an
+    ill-conditioned matrix or takes the root of one.
+
+    Parameters
+    ----------
+    basis
+        Q: two orthonormal directions, ``(2, timing, voxel)``; the second is NaN where ATT
+        cannot be told from CBF.
+    cbf, both, att
+        The upper triangle of R, ``(voxel,)`` each.
+    """
+
+    basis: Tensor
+    cbf: Tensor
+    both: Tensor
+    att: Tensor
+
+    @classmethod
+    def of(cls, d_cbf: Tensor, d_att: Tensor) -> Tangent:
+        """Decompose the Jacobian; its columns are ``(timing, voxel)``."""
+        cbf = d_cbf.norm(dim=0)
+        first = d_cbf / cbf
+        both = (first * d_att).sum(0)
+        rest = d_att - both * first
+        att = rest.norm(dim=0)
+        att = torch.where(att > COLLINEAR * d_att.norm(dim=0), att, torch.nan)
+        return cls(torch.stack([first, rest / att]), cbf, both, att)
+
+    def orthogonalize(self, directions: Tensor) -> Tensor:
+        """Take from directions what CBF and ATT could explain, and scale the rest to length 1.
+
+        Parameters
+        ----------
+        directions
+            ``(direction, timing, voxel)``.
+
+        Returns
+        -------
+        The same shape; NaN where next to nothing remains.
+        """
+        rest = directions
+        for axis in self.basis:
+            rest = rest - axis * (axis * rest).sum(1, keepdim=True)
+        length, before = rest.norm(dim=1, keepdim=True), directions.norm(dim=1, keepdim=True)
+        return rest / torch.where(length > COLLINEAR * before, length, torch.nan)

@@ -1,0 +1,113 @@
+"""The whitened arithmetic against the textbook formulas with explicit inverses."""
+
+import numpy as np
+import pytest
+import torch
+from voxels import Population, measure, pcasl
+
+from aslprep_nn.estimation.least_squares import fit_cbf_att
+from aslprep_nn.estimation.repetitions import Repetitions
+from aslprep_nn.misspecification.sandwich import ScoreCovariance, Spread
+from aslprep_nn.misspecification.tangent import Tangent
+from aslprep_nn.misspecification.vectors import RepetitionVectors
+from aslprep_nn.signal.kinetics import Hessian, hessian
+from aslprep_nn.signal.model import SignalModel
+from aslprep_nn.signal.protocol import Protocol
+
+NOISE = 0.002
+N_REPETITIONS = 8
+#: Of a voxel whose optimum lies between kinks: there the mean score is 0.
+SEED = 3
+
+
+@pytest.fixture(scope='module')
+def voxel():
+    """Fit one voxel; give J, H and x as arrays, and the tensors the module works with."""
+    acquisition = pcasl(repetitions=N_REPETITIONS)
+    between_kinks = Population(cbf=(60.0, 60.0), att=(1.1, 1.1))
+    data = measure(acquisition, between_kinks, n_voxels=1, seed=SEED)
+    fit = fit_cbf_att(data, acquisition, dtype=torch.float64)
+    repetitions = Repetitions.of([acquisition])
+    cbf, att = fit.parameters['cbf'], fit.parameters['att']
+    here = SignalModel.of(repetitions.acquisitions).linearize(cbf, att)
+    bend = hessian(cbf, att, Protocol.of(repetitions.acquisitions[0]))
+    return {
+        'vectors': RepetitionVectors.of(data, repetitions),
+        'tangent': Tangent.of(here.d_cbf, here.d_att),
+        'here': here,
+        'bend': Hessian(*(term.mT for term in bend)),
+        'jacobian': np.stack([here.d_cbf[:, 0].numpy(), here.d_att[:, 0].numpy()], -1),
+        'hessian': np.array([[bend[0][0].numpy(), bend[1][0].numpy()],
+                             [bend[1][0].numpy(), bend[2][0].numpy()]]),
+        'residual': data.reshape(N_REPETITIONS, -1).numpy() - here.delta_m[:, 0].numpy(),
+    }  # fmt: skip
+
+
+def textbook(voxel, curvature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute C_M and the eigenvalues of P for a Hessian A, with M - 1 in B."""
+    scores = voxel['residual'] @ voxel['jacobian'] / NOISE**2
+    b = scores.T @ scores / (N_REPETITIONS - 1)
+    inverse = np.linalg.inv(curvature)
+    return inverse @ b @ inverse, np.sort(np.linalg.eigvals(-inverse @ b).real)
+
+
+def gauss_newton(voxel) -> np.ndarray:
+    return -voxel['jacobian'].T @ voxel['jacobian'] / NOISE**2
+
+
+def variance() -> torch.Tensor:
+    return torch.tensor([NOISE**2], dtype=torch.float64)
+
+
+def test_the_eigenvalues_are_those_of_the_crb_compared_with_the_sandwich(voxel):
+    scatter = ScoreCovariance.of(voxel['vectors'], voxel['tangent'])
+    spread = scatter.spread(variance())
+    smallest, largest = textbook(voxel, gauss_newton(voxel))[1]
+    assert float(spread.largest) == pytest.approx(largest, rel=1e-5)
+    assert float(spread.smallest) == pytest.approx(smallest, rel=1e-5)
+    assert float(spread.kappa) == pytest.approx(largest / smallest, rel=1e-5)
+
+
+def test_the_covariance_is_the_sandwich(voxel):
+    scatter = ScoreCovariance.of(voxel['vectors'], voxel['tangent'])
+    expected = textbook(voxel, gauss_newton(voxel))[0]
+    found = [float(part) for part in scatter.covariance(voxel['tangent'])]
+    assert found == pytest.approx([expected[0, 0], expected[0, 1], expected[1, 1]], rel=1e-4)
+
+
+def test_the_observed_hessian_gives_its_own_eigenvalues(voxel):
+    misfit = voxel['residual'].mean(0)
+    curvature = gauss_newton(voxel) + (voxel['hessian'] @ misfit) / NOISE**2
+    smallest, largest = textbook(voxel, curvature)[1]
+    spread = ScoreCovariance.of(voxel['vectors'], voxel['tangent']).observed_spread(
+        variance(), voxel['tangent'], torch.from_numpy(misfit).unsqueeze(-1), voxel['bend']
+    )
+    assert float(spread.largest) == pytest.approx(largest, rel=1e-5)
+    assert float(spread.smallest) == pytest.approx(smallest, rel=1e-5)
+    assert largest != pytest.approx(textbook(voxel, gauss_newton(voxel))[1][1], rel=1e-9)
+
+
+def test_an_observed_hessian_that_is_no_maximum_has_no_eigenvalues(voxel):
+    misfit = torch.full_like(voxel['here'].delta_m, 1e3)
+    spread = ScoreCovariance.of(voxel['vectors'], voxel['tangent']).observed_spread(
+        variance(), voxel['tangent'], misfit, Hessian(*(t.abs() for t in voxel['bend']))
+    )
+    assert spread.largest.isnan().all()
+
+
+def test_noise_as_assumed_leaves_the_mean_trace_at_two():
+    acquisition = pcasl(repetitions=4)
+    data = measure(acquisition, n_voxels=4000)
+    repetitions = Repetitions.of([acquisition])
+    cbf, att = torch.full((4000,), 60.0).double(), torch.full((4000,), 1.1).double()
+    here = SignalModel.of(repetitions.acquisitions).linearize(cbf, att)
+    tangent = Tangent.of(here.d_cbf, here.d_att)
+    scatter = ScoreCovariance.of(RepetitionVectors.of(data, repetitions), tangent)
+    assert scatter.spread(variance()).trace.mean() == pytest.approx(2, rel=0.02)
+
+
+def test_the_divergence_vanishes_only_where_noise_is_as_assumed():
+    one = torch.ones(1)
+    assert Spread(one, one).divergence == 0
+    assert Spread(2 * one, 2 * one).divergence > 0
+    assert Spread(2 * one, 0.5 * one).divergence > 0
