@@ -102,7 +102,8 @@ class Fan:
     constants
         What turns a projection into CBF and ATT, ``(4, cone)``; see `_constants`.
     interval
-        The interval each cone lies in, ``(cone,)``.
+        The interval each cone lies in, ``(cone,)``; for a flat one, which is a ray, a neighbour
+        that shares the ray.
     nuisance
         A signal of unknown strength that the cones are orthogonal to, ``(timing,)``.
     """
@@ -151,12 +152,13 @@ class Fan:
             return of.linearize(cbf, att).delta_m.mT / expected_cbf
 
         edges = _edges(model.kinks(), att_range)
-        edges, open_ends = _trim(edges, _tells_nothing(signal(edges, plain)))
-        flat = _is_flat(signal(edges), edges)
+        edges, open_ends = _trim(edges, _tells_nothing(signal(edges, plain) * root_weight))
+        flat = _is_flat(signal(edges) * root_weight, edges)
         nodes = _halve_until_plane(signal, edges)
         middle = signal((nodes + torch.cat([nodes[1:], nodes[-1:]])) / 2)
         along, across, axes = _orthonormalize(signal(nodes) * root_weight)
         interval = (torch.searchsorted(edges, nodes, right=True) - 1).clamp(max=len(flat) - 1)
+        interval = _nearest_not_flat(flat)[interval]
         return cls(
             edges=edges.to(dtype),
             flat=flat,
@@ -235,15 +237,22 @@ class Fan:
     def beside(self, interval: Tensor, att: Tensor, margin: float) -> Tensor:
         """Find the interval beyond a kink that ATT is near, or the interval itself.
 
-        In a flat first interval ATT is always near the end that is not flat.
+        Flat intervals do not count.
 
         ``margin`` is the distance that counts as near, relative to the interval.
         """
         low, high = self.bounds(interval)
         near = margin * (high - low)
         step = (att >= high - near).to(interval) - (att <= low + near).to(interval)
-        step = torch.where(self.flat[interval] & (interval == 0), 1, step)
-        return (interval + step).clamp(min=0, max=len(self.flat) - 1)
+        beside = (interval + step).clamp(min=0, max=len(self.flat) - 1)
+        return torch.where(self.flat[beside], interval, beside)
+
+    def flat_beside(self, interval: Tensor, att: Tensor) -> Tensor:
+        """Find the flat interval that begins where ATT is, or the interval itself."""
+        low, high = self.bounds(interval)
+        step = (att >= high).to(interval) - (att <= low).to(interval)
+        beside = (interval + step).clamp(min=0, max=len(self.flat) - 1)
+        return torch.where(self.flat[beside], beside, interval)
 
     def without(self, energy: Tensor, interval: Tensor) -> Tensor:
         """Rule out each voxel's interval."""
@@ -306,6 +315,15 @@ def _trim(edges: Tensor, untold: Tensor) -> tuple[Tensor, tuple[bool, bool]]:
         return edges[:2], (True, True)
     first, last = int(told[0]), int(told[-1])
     return edges[first : last + 2], (first > 0, last < len(untold) - 1)
+
+
+def _nearest_not_flat(flat: Tensor) -> Tensor:
+    """Map every interval to itself, or a flat one to the next that is not, or to the last."""
+    places = torch.arange(len(flat))
+    told = places[~flat]
+    if not len(told):
+        return places
+    return told[torch.searchsorted(told, places).clamp(max=len(told) - 1)]
 
 
 def _halve_until_plane(signal: Callable[[Tensor], Tensor], edges: Tensor) -> Tensor:

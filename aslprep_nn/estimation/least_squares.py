@@ -13,7 +13,11 @@ from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.estimation.arguments import require_arguments, require_timings
 from aslprep_nn.estimation.fan import Fan
 from aslprep_nn.estimation.fit import Fit
-from aslprep_nn.estimation.information import noise_level, smoothed_covariance
+from aslprep_nn.estimation.information import (
+    fisher_information,
+    noise_level,
+    smoothed_covariance,
+)
 from aslprep_nn.estimation.information_table import InformationTable
 from aslprep_nn.estimation.macrovascular import (
     ArterialFans,
@@ -23,8 +27,9 @@ from aslprep_nn.estimation.macrovascular import (
     gain_statistic,
 )
 from aslprep_nn.estimation.optimum import estimates, find_optimum
-from aslprep_nn.estimation.repetitions import Repetitions, Summary
+from aslprep_nn.estimation.repetitions import Repetitions, Summary, without_absent
 from aslprep_nn.estimation.voxel_groups import VoxelGroup, voxel_groups
+from aslprep_nn.maps import FitStatus
 from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.response import Kinetics
 
@@ -35,6 +40,8 @@ EXPECTED_CBF = 60.0
 #: Where CBF turns out further from that than half a step, cones nearer to it are tried too.
 CBF_STEP = 150.0
 MOST_CBF_STEPS = 10
+#: Condition of the scaled information above which a voxel's measurements do not tell ATT.
+UNTOLD_CONDITION = 1e4
 #: Voxels times timings solved at once: what a processor's cache and an accelerator hold.
 CPU_CHUNK, ACCELERATOR_CHUNK = 2**17, 2**25
 
@@ -112,7 +119,7 @@ def fit_cbf_att(
         kinetics=kinetics,
         data=relative_delta_m,
         t1_tissue=t1_tissue,
-        weights=weights,
+        weights=without_absent(relative_delta_m, weights),
         att_range=att_range,
         dtype=dtype,
         device=torch.device(device),
@@ -121,13 +128,7 @@ def fit_cbf_att(
     fit = Fit.nothing(len(relative_delta_m), names, dtype, torch.device(device))
     threshold = -torch.inf if macrovascular is Macrovascular.ON else None
     for group in voxel_groups(len(relative_delta_m), slice_delay, t1_tissue):
-        task.fit_group(group, expected_cbf, fit)
-        cbf = fit.parameters['cbf'][group.voxels].nan_to_num(expected_cbf)
-        level = ((cbf - expected_cbf) / CBF_STEP).round().cpu()
-        level = level.clamp(min=1 - math.ceil(expected_cbf / CBF_STEP), max=MOST_CBF_STEPS)
-        for steps in set(level[level != 0].tolist()):
-            some = replace(group, voxels=group.voxels[level == steps])
-            task.fit_group(some, expected_cbf + steps * CBF_STEP, fit)
+        task.fit_at_every_cbf(group, expected_cbf, fit)
         if macrovascular is not Macrovascular.OFF:
             threshold = task.add_arterial(group, expected_cbf, fit, threshold)
     return fit
@@ -145,6 +146,16 @@ class _Task:
     att_range: tuple[float, float]
     dtype: torch.dtype
     device: torch.device
+
+    def fit_at_every_cbf(self, group: VoxelGroup, expected_cbf: float, fit: Fit) -> None:
+        """Fit a group with the expected CBF's cones, and voxels far from it with their own."""
+        self.fit_group(group, expected_cbf, fit)
+        cbf = fit.parameters['cbf'][group.voxels].nan_to_num(expected_cbf)
+        level = ((cbf - expected_cbf) / CBF_STEP).round().cpu()
+        level = level.clamp(min=1 - math.ceil(expected_cbf / CBF_STEP), max=MOST_CBF_STEPS)
+        for steps in set(level[level != 0].tolist()):
+            some = replace(group, voxels=group.voxels[level == steps])
+            self.fit_group(some, expected_cbf + steps * CBF_STEP, fit)
 
     def fit_group(self, group: VoxelGroup, expected_cbf: float, fit: Fit) -> None:
         """Fit the voxels of a group, writing to ``fit`` those that no earlier fit suits better."""
@@ -236,7 +247,9 @@ def _fit_chunk(fan: Fan, table: InformationTable, model: SignalModel, data: Summ
     noise = noise_level(data, optimum.cost, n_parameters=2)
     point = optimum.cbf, optimum.att
     if data.weight.shape[-1] == 1:
-        covariance = table.covariance(*point, noise)
-    else:
-        covariance = smoothed_covariance(model, *point, data.weight, noise=noise)
+        return estimates(optimum, table.covariance(*point, noise), data, noise)
+    condition = fisher_information(model, *point, data.weight).scaled_condition
+    untold = (condition > UNTOLD_CONDITION) & (optimum.cbf > 0)
+    optimum.status[untold & (optimum.status != FitStatus.FAILED)] = FitStatus.ATT_NOT_IDENTIFIABLE
+    covariance = smoothed_covariance(model, *point, data.weight, noise=noise)
     return estimates(optimum, covariance, data, noise)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from aslprep_nn.estimation.fan import Fan, Projection, Start
 from aslprep_nn.estimation.fit import Fit
-from aslprep_nn.estimation.gauss_newton import STEPS, Solution, descend
+from aslprep_nn.estimation.gauss_newton import Solution, descend
 from aslprep_nn.estimation.information import Covariance
 from aslprep_nn.estimation.repetitions import Summary
 from aslprep_nn.maps import FitStatus
@@ -23,6 +23,8 @@ MOST_RIVALS = 2
 NEAR_KINK = 0.1
 #: Steps in an interval in which CBF and ATT are nearly interchangeable.
 STEPS_IF_FLAT = 6
+#: Fall of the cost, in noise variances, that noise alone makes less often than 1 time in 300.
+SIGNIFICANT_GAIN = 9.0
 #: Most further rounds of one step; 2 do except far from the expected CBF.
 MOST_CONTINUATIONS = 6
 #: Distance to an edge below which single precision cannot tell ATT from it [s].
@@ -52,6 +54,7 @@ def find_optimum(fan: Fan, model: SignalModel, data: Summary) -> Optimum:
     found.try_neighbors()
     found.try_rivals(projection)
     found.finish()
+    found.enter_flat()
     return Optimum(*found.best[:3], _status(fan, found.best, found.interval, data))
 
 
@@ -96,30 +99,42 @@ class _Search:
             self.best.gain[voxels] = 0
             self._challenge(voxels, start)
 
+    def enter_flat(self) -> None:
+        """Move into a flat interval where the data call for it.
+
+        There only the dependence of the decay on flow tells one ATT from another. At its edge
+        an optimum stays unless the cost falls by more than noise would make it fall: the edge
+        is where CBF is least uncertain.
+        """
+        beside = self.fan.flat_beside(self.interval, self.best.att)
+        voxels = (beside != self.interval).nonzero().squeeze(-1)
+        if not len(voxels):
+            return
+        data, start = self.data.at(voxels), Start(*self.best[:2], beside).at(voxels)
+        bounds = self.fan.bounds(start.interval)
+        solved = descend(self.model.at(voxels), data, start[:2], bounds, steps=STEPS_IF_FLAT)
+        freedom = (data.n_measurements - 2).clamp(min=1)
+        variance = (data.scatter + solved.cost) / freedom
+        won = solved.cost + SIGNIFICANT_GAIN * variance < self.best.cost[voxels]
+        self._accept(voxels, start, solved, won)
+
     def _challenge(self, voxels: Tensor, start: Start) -> None:
         """Refine another start of some voxels and keep it where it is better."""
-        flat = self.fan.flat[start.interval]
-        for some, steps in ((~flat, STEPS), (flat, STEPS_IF_FLAT)):
-            chosen = some.nonzero().squeeze(-1)
-            if len(chosen):
-                self._refine(voxels[chosen], start.at(chosen), steps)
-
-    def _refine(self, voxels: Tensor, start: Start, steps: int) -> None:
-        solved = descend(
-            self.model.at(voxels),
-            self.data.at(voxels),
-            start[:2],
-            self.fan.bounds(start.interval),
-            steps=steps,
-        )
-        same = start.interval == self.interval[voxels]
+        if not len(voxels):
+            return
+        data = self.data.at(voxels)
+        solved = descend(self.model.at(voxels), data, start[:2], self.fan.bounds(start.interval))
         bar = self.best.cost[voxels]
-        bar = torch.where(same, self.data.at(voxels).with_rounding(bar), bar)
-        won = (solved.cost <= bar).nonzero().squeeze(-1)
-        winners = voxels[won]
+        same = start.interval == self.interval[voxels]
+        bar = torch.where(same, data.with_rounding(bar), bar)
+        self._accept(voxels, start, solved, solved.cost <= bar)
+
+    def _accept(self, voxels: Tensor, start: Start, solved: Solution, won: Tensor) -> None:
+        chosen = won.nonzero().squeeze(-1)
+        winners = voxels[chosen]
         for values, new in zip(self.best, solved, strict=True):
-            values[winners] = new[won]
-        self.interval[winners] = start.interval[won]
+            values[winners] = new[chosen]
+        self.interval[winners] = start.interval[chosen]
 
 
 def _status(fan: Fan, best: Solution, interval: Tensor, data: Summary) -> Tensor:

@@ -124,10 +124,10 @@ class Repetitions:
             weights = data.new_ones(data.shape[0])
         weights = weights.to(data)
         weights = weights.mT.contiguous() if weights.ndim == 2 else weights.unsqueeze(-1)
-        present = torch.isfinite(data)
+        present = torch.isfinite(data) | (weights == 0)
         if not bool(present.all()):
             weights = weights * present
-            data = torch.where(weights > 0, data, 0)
+        data = torch.where(weights > 0, data, 0)
         if self.n_timings == len(self.timing):
             return Summary.of(data, weights, torch.zeros_like(data[0]), (weights > 0).sum(0))
         return self._pool(data, weights)
@@ -145,3 +145,23 @@ class Repetitions:
         mean = members @ (weights * data) / torch.where(weight > 0, weight, 1)
         scatter = (weights * (data - mean[timing]).square()).sum(0)
         return Summary.of(mean, weight, scatter, (weights > 0).sum(0))
+
+
+def without_absent(data: Tensor, weights: Tensor | None) -> Tensor | None:
+    """Give measurements that no voxel has the weight 0 for all of them.
+
+    Voxels that share their weights are fitted together, which is faster, and a timing that is
+    absent everywhere does not count as one that could tell ATT.
+
+    Parameters
+    ----------
+    data
+        ``(voxel, measurement)``, NaN where missing.
+    weights
+        ``(measurement,)``, ``(voxel, measurement)`` or None for equal ones.
+    """
+    absent = ~torch.isfinite(data).any(0)
+    if not bool(absent.any()):
+        return weights
+    weights = torch.ones(data.shape[1]) if weights is None else weights
+    return weights * ~absent.to(weights.device)

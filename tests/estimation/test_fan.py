@@ -93,13 +93,20 @@ def test_kinks_closer_than_a_millisecond_are_one():
 
 def test_the_neighbor_lies_beyond_the_kink_that_att_is_near(pcasl_6):
     _, _, fan = build(pcasl_6)
-    interval = torch.tensor([1, 1, 1, 0])
-    att = torch.tensor([0.52, 0.75, 0.98, 0.25], dtype=torch.float64)
-    assert fan.beside(interval, att, 0.1).tolist() == [0, 1, 2, 1]
+    interval = torch.tensor([1, 1, 1, 2])
+    att = torch.tensor([0.52, 0.75, 0.98, 1.04], dtype=torch.float64)
+    assert fan.beside(interval, att, 0.1).tolist() == [1, 1, 2, 1]
 
 
 def test_a_ruled_out_interval_explains_nothing(pcasl_6):
     _, _, fan = build(pcasl_6)
     energy = torch.ones(len(fan.interval), 2, dtype=torch.float64)
-    left = fan.without(energy, torch.tensor([1, 2]))
-    assert (left < 0).sum(0).tolist() == [1, 1]
+    left = fan.without(energy, torch.tensor([2, 3]))
+    assert (left < 0).nonzero().tolist() == [[2, 0], [3, 1]]
+
+
+def test_the_ray_of_a_flat_interval_counts_for_its_neighbor(pcasl_6):
+    _, _, fan = build(pcasl_6)
+    assert fan.interval[:3].tolist() == [1, 1, 2]
+    at_edge = torch.tensor([0.5, 0.6], dtype=torch.float64)
+    assert fan.flat_beside(torch.tensor([1, 1]), at_edge).tolist() == [0, 1]
