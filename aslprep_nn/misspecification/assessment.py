@@ -12,12 +12,18 @@ from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.estimation.voxel_groups import VoxelGroup, voxel_groups
+from aslprep_nn.misspecification.arterial import arterial_scores, arterial_shapes
 from aslprep_nn.misspecification.consistency import subset_consistency
 from aslprep_nn.misspecification.directions import Assumption, assumption_directions
 from aslprep_nn.misspecification.limits import limits_of
 from aslprep_nn.misspecification.model_tests import lack_of_fit, score_t
 from aslprep_nn.misspecification.multiplicity import classify
-from aslprep_nn.misspecification.null import p_of_kappa, p_of_score, p_of_trace
+from aslprep_nn.misspecification.null import (
+    p_of_kappa,
+    p_of_largest_score,
+    p_of_score,
+    p_of_trace,
+)
 from aslprep_nn.misspecification.sandwich import ScoreCovariance, Spread
 from aslprep_nn.misspecification.tangent import Tangent
 from aslprep_nn.misspecification.vectors import RepetitionVectors
@@ -160,13 +166,15 @@ class _Task:
         tangent = Tangent.of(here.d_cbf, here.d_att)
         vectors = RepetitionVectors.of(data, self.repetitions)
         signal = torch.where(self._has_arterial(voxels), torch.nan, here.delta_m)
-        misfit = lack_of_fit(self.repetitions.summarize(data), signal)
+        misfit = lack_of_fit(vectors.summary(data, self.repetitions), signal)
         scores = score_t(vectors, tangent, assumption_directions(model, cbf, att, here), signal)
+        shapes = arterial_shapes(model)
+        arterial = None if shapes is None else arterial_scores(vectors, tangent, shapes, signal)
         return {
             **_noise_statistics(vectors, tangent),
             'lackoffit': misfit.ratio,
             'pmodel': misfit.p,
-            **_score_statistics(scores, vectors.count),
+            **_score_statistics(scores, arterial, vectors.count),
         }
 
     def _has_arterial(self, voxels: Tensor) -> Tensor:
@@ -195,16 +203,19 @@ def _noise_statistics(vectors: RepetitionVectors, tangent: Tangent) -> dict[str,
         'trace': spread.trace,
         'kl': spread.divergence,
         'pnoise': p_of_kappa(spread, count),
-        'ptrace': p_of_trace(spread, count, len(vectors.values)),
+        'ptrace': p_of_trace(spread, count, vectors.n_timings),
         'stdcbf': (covariance.cbf / count).sqrt() * enough,
         'stdatt': (covariance.att / count).sqrt() * enough,
     }
 
 
-def _score_statistics(scores: Tensor, count: Tensor) -> dict[str, Tensor]:
+def _score_statistics(scores: Tensor, arterial: Tensor | None, count: Tensor) -> dict[str, Tensor]:
     p = p_of_score(scores, count)
-    scores = torch.where(torch.isfinite(p), scores, torch.nan)
+    found = list(zip(scores, p, strict=True))
+    if arterial is not None:
+        found.append(p_of_largest_score(arterial, count))
     statistics: dict[str, Tensor] = {}
-    for (t_name, p_name), t, p_value in zip(SCORE_NAMES.values(), scores, p, strict=True):
-        statistics |= {t_name: t, p_name: p_value}
+    for (t_name, p_name), (t, p_value) in zip(SCORE_NAMES.values(), found, strict=False):
+        statistics[t_name] = torch.where(torch.isfinite(p_value), t, torch.nan)
+        statistics[p_name] = p_value
     return statistics

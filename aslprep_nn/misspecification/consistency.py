@@ -148,12 +148,19 @@ def _bound_of(
                 t1_tissue=None if t1_tissue is None else t1_tissue[voxels],
                 device=data.device,
             )
-            present = torch.isfinite(data[voxels][:, half.measurements.to(data.device)])
-            weight = repetitions.summarize(present.double()).weight
+            weight = _n_repetitions(data[voxels], half, repetitions)
             found = _identified_bound(model, whole, voxels, weight)
             for values, part in zip(bound, found, strict=True):
                 values[voxels] = part
     return bound
+
+
+def _n_repetitions(data: Tensor, half: Subset, repetitions: Repetitions) -> Tensor:
+    """Count the measurements of each timing, ``(timing, voxel)`` or, where all agree, 1."""
+    present = torch.isfinite(data[:, half.measurements.to(data.device)])
+    if bool(present.all()):
+        return repetitions.shared_weight().to(data.device).unsqueeze(-1)
+    return repetitions.summarize(torch.where(present, 1.0, torch.nan).double()).weight
 
 
 def _identified_bound(model: SignalModel, whole: Fit, voxels: Tensor, weight: Tensor) -> Covariance:

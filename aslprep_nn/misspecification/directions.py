@@ -8,8 +8,6 @@ from enum import StrEnum
 import torch
 from torch import Tensor
 
-from aslprep_nn.acquisition import LabelingType
-from aslprep_nn.signal.arterial import arterial_response
 from aslprep_nn.signal.kinetics import Linearization
 from aslprep_nn.signal.model import SignalModel
 
@@ -17,9 +15,6 @@ from aslprep_nn.signal.model import SignalModel
 DURATION_CHANGE = 1e-3
 #: How far arrivals within a voxel lie from their mean, on either side [s].
 ARRIVAL_SPREAD = 0.2
-#: How long before the tissue label reaches the artery that feeds it [s]: the prior mean of
-#: oxford_asl (Chappell et al. 2009).
-ARTERY_TO_TISSUE = 0.3
 
 
 class Assumption(StrEnum):
@@ -39,10 +34,11 @@ def assumption_directions(
 ) -> Tensor:
     """Predict how the signal moves when each `Assumption` is slightly wrong.
 
-    Only the shape counts, not the size. The directions are a finite labelling duration error of
-    all measurements alike, the rate of decay in tissue (tissue T1 and outflow both act through
-    it), the second difference of the signal in ATT, which is what a mixture of early and late
-    arrivals adds to the signal, and a bolus in an artery.
+    Only the shape counts, not the size. Arterial blood has its own module: its arrival is
+    unknown, so that it has many shapes. The rate of decay in tissue stands for tissue T1 and for
+    outflow, which both act through it; the labelling duration changes in all measurements
+    alike; and a mixture of earlier and later arrivals adds the second difference of the signal
+    in ATT.
 
     Parameters
     ----------
@@ -55,18 +51,13 @@ def assumption_directions(
 
     Returns
     -------
-    ``(assumption, timing, voxel)`` in the order of `Assumption`.
+    ``(assumption, timing, voxel)``: tissue decay, labelling duration, arrival dispersion.
     """
-    longer, shorter = (
-        _with_duration(model, 1 + sign * DURATION_CHANGE).linearize(cbf, att).delta_m
-        for sign in (1, -1)
-    )
+    longer = _with_duration(model, 1 + DURATION_CHANGE).linearize(cbf, att).delta_m
     later = model.linearize(cbf, att + ARRIVAL_SPREAD).delta_m
     earlier = model.linearize(cbf, (att - ARRIVAL_SPREAD).clamp(min=0)).delta_m
-    arterial = _arterial(model, att - ARTERY_TO_TISSUE).expand_as(here.delta_m)
-    return torch.stack(
-        [here.d_rate, longer - shorter, later + earlier - 2 * here.delta_m, arterial]
-    )
+    mixture = later + earlier - 2 * here.delta_m
+    return torch.stack([here.d_rate, longer - here.delta_m, mixture])
 
 
 def _with_duration(model: SignalModel, factor: float) -> SignalModel:
@@ -75,15 +66,3 @@ def _with_duration(model: SignalModel, factor: float) -> SignalModel:
         for protocol in model.protocols
     )
     return replace(model, protocols=protocols)
-
-
-def _arterial(model: SignalModel, arrival: Tensor) -> Tensor:
-    """Compute the signal of arterial blood; VSASL makes its label downstream of arteries."""
-    return torch.cat(
-        [
-            torch.zeros_like(protocol.pld + arrival)
-            if protocol.labeling is LabelingType.VSASL
-            else arterial_response(arrival, protocol)
-            for protocol in model.protocols
-        ]
-    )

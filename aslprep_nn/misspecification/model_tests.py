@@ -71,8 +71,24 @@ def score_t(
     -------
     ``(direction, voxel)``; the sign is that of the deviation.
     """
-    deviation = vectors.project(tangent.orthogonalize(directions), signal)
-    count = vectors.count
-    mean = deviation.sum(1) / count
-    scatter = ((deviation - mean.unsqueeze(1)) * vectors.complete).square().sum(1)
-    return mean / (scatter / (count * (count - 1))).sqrt()
+    deviation = vectors.along(tangent.orthogonalize(directions), signal)
+    return student_t(vectors, deviation).mT
+
+
+def student_t(vectors: RepetitionVectors, deviation: Tensor) -> Tensor:
+    """Divide the mean over repetitions by its standard error.
+
+    Parameters
+    ----------
+    vectors
+        The repetitions.
+    deviation
+        ``(voxel, repetition, direction)``.
+
+    Returns
+    -------
+    ``(voxel, direction)``.
+    """
+    mean, centered = vectors.center(deviation)
+    count = vectors.count.unsqueeze(-1)
+    return mean.squeeze(1) / (centered.square().sum(1) / (count * (count - 1))).sqrt()

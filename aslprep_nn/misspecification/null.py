@@ -41,13 +41,12 @@ def p_of_trace(spread: Spread, count: Tensor, n_timings: int) -> Tensor:
     """Compute how often the noise along CBF and ATT is as large by chance.
 
     The trace compares noise in the two directions that CBF and ATT depend on with the noise
-    pooled over all N directions. Their sums of squares are a part and the whole, so their ratio
-    is beta distributed with (M-1) and (N-2)(M-1)/2; P(large trace) is returned.
+    pooled over all N directions. Their sums of squares are a part and the whole, so that part
+    over the rest follows F with 2 (M-1) and (N-2) (M-1) degrees of freedom.
     """
-    degrees = count - 1
-    share = spread.trace / n_timings
-    p = _upper_tail(special.betaincc, degrees, (n_timings - 2) * degrees / 2, share.clamp(0, 1))
-    return torch.where((degrees > 0) & (n_timings > 2), p, torch.nan)
+    others = n_timings - 2
+    ratio = (spread.trace / 2) * others / (n_timings - spread.trace).clamp(min=0)
+    return p_of_ratio(ratio, 2 * (count - 1), others * (count - 1))
 
 
 def p_of_ratio(ratio: Tensor, above: Tensor, below: Tensor) -> Tensor:
@@ -59,9 +58,34 @@ def p_of_ratio(ratio: Tensor, above: Tensor, below: Tensor) -> Tensor:
 
 def p_of_score(score: Tensor, count: Tensor) -> Tensor:
     """Compute both tails of t with M - 1 degrees of freedom, ``(direction, voxel)``."""
-    degrees = (count - 1).clamp(min=1).expand_as(score)
-    p = 2 * _upper_tail(special.stdtr, degrees, -score.abs())
+    # t squared is F with 1 and M - 1, of which scipy's tail is the faster
+    p = p_of_ratio(score.square(), torch.ones_like(score), (count - 1).expand_as(score))
     return torch.where(count >= FEWEST_FOR_SCORE, p, torch.nan)
+
+
+def p_of_largest_score(scores: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """Choose the largest of several t and bound how often chance makes one as large.
+
+    Only deviations upward count, and the number of directions tried is paid for (Bonferroni),
+    which is conservative because they resemble each other.
+
+    Parameters
+    ----------
+    scores
+        ``(direction, voxel)``; NaN where a direction could not be told from CBF and ATT.
+    count
+        Number of repetitions M, ``(voxel,)``.
+
+    Returns
+    -------
+    The largest score and its p, ``(voxel,)`` each.
+    """
+    made = torch.isfinite(scores).sum(0)
+    largest = scores.nan_to_num(-torch.inf).amax(0)
+    largest = torch.where(made > 0, largest, torch.nan)
+    two_sided = p_of_score(largest, count)
+    upward = torch.where(largest > 0, two_sided / 2, 1 - two_sided / 2)
+    return largest, (made * upward).clamp(max=1)
 
 
 def _upper_tail(distribution: Callable[..., Any], *arguments: Tensor) -> Tensor:

@@ -54,12 +54,10 @@ class ScoreCovariance(NamedTuple):
     @classmethod
     def of(cls, vectors: RepetitionVectors, tangent: Tangent) -> ScoreCovariance:
         """Compute it from the complete repetitions, with M - 1 in the denominator."""
-        count = vectors.count
-        along = vectors.project(tangent.basis, torch.zeros_like(tangent.basis[0]))
-        centered = (along - along.sum(1, keepdim=True) / count) * vectors.complete
-        first, second = centered
+        _, centered = vectors.center(vectors.along(tangent.basis, torch.zeros_like(tangent.att)))
+        first, second = centered.unbind(-1)
         terms = first.square(), first * second, second.square()
-        return cls(*(term.sum(0) / (count - 1) for term in terms))
+        return cls(*(term.sum(-1) / (vectors.count - 1) for term in terms))
 
     def spread(self, variance: Tensor) -> Spread:
         """Compare with the assumed variance of a measurement, ``(voxel,)``."""

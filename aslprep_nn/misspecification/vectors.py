@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aslprep_nn.estimation.repetitions import Repetitions
+from aslprep_nn.estimation.repetitions import Repetitions, Summary
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class RepetitionVectors:
     Parameters
     ----------
     values
-        ``(timing, repetition, voxel)``, 0 in incomplete repetitions [delta M / M0].
+        ``(voxel, repetition, timing)``, 0 in incomplete repetitions [delta M / M0].
     complete
-        Which repetitions are, ``(repetition, voxel)``.
+        Which repetitions are, ``(voxel, repetition)``.
     """
 
     values: Tensor
@@ -41,18 +41,24 @@ class RepetitionVectors:
         repetitions
             Which measurements share a timing.
         """
-        values = data.mT[complete_sets(repetitions).to(data.device)]
-        complete = torch.isfinite(values).all(0)
+        sets = complete_sets(repetitions).mT
+        values = data[:, sets.flatten().to(data.device)].reshape(-1, *sets.shape)
+        complete = torch.isfinite(values.sum(-1))
         if not bool(complete.all()):
-            values = torch.where(complete, values, 0)
+            values = torch.where(complete.unsqueeze(-1), values, 0)
         return cls(values, complete)
 
     @property
     def count(self) -> Tensor:
         """Number of complete repetitions M, ``(voxel,)``."""
-        return self.complete.sum(0)
+        return self.complete.sum(-1)
 
-    def project(self, directions: Tensor, center: Tensor) -> Tensor:
+    @property
+    def n_timings(self) -> int:
+        """Number of distinct timings N."""
+        return self.values.shape[-1]
+
+    def along(self, directions: Tensor, center: Tensor) -> Tensor:
         """Measure how far each repetition lies from a point along some directions.
 
         Parameters
@@ -64,11 +70,41 @@ class RepetitionVectors:
 
         Returns
         -------
-        ``(direction, repetition, voxel)``, 0 for incomplete repetitions.
+        ``(voxel, repetition, direction)``; anything in incomplete repetitions.
         """
-        along = torch.einsum('dnv,nmv->dmv', directions, self.values)
-        offset = (directions * center).sum(1, keepdim=True)
-        return (along - offset) * self.complete
+        offset = (directions * center).sum(1).mT.unsqueeze(1)
+        return torch.bmm(self.values, directions.permute(2, 1, 0).contiguous()) - offset
+
+    def center(self, along: Tensor) -> tuple[Tensor, Tensor]:
+        """Split numbers, one per repetition, into their mean and the deviations from it.
+
+        Parameters
+        ----------
+        along
+            ``(voxel, repetition, direction)``.
+
+        Returns
+        -------
+        ``(voxel, 1, direction)`` and ``(voxel, repetition, direction)``, the latter 0 in
+        incomplete repetitions.
+        """
+        taken = self.complete.unsqueeze(-1).to(along)
+        mean = (along * taken).sum(1, keepdim=True) / self.count.reshape(-1, 1, 1)
+        return mean, (along - mean) * taken
+
+    def summary(self, data: Tensor, repetitions: Repetitions) -> Summary:
+        """Collapse all measurements, also those that belong to no complete repetition."""
+        count, n_timings = self.values.shape[1:]
+        if data.shape[-1] > count * n_timings or not bool(self.complete.all()):
+            return repetitions.summarize(data)
+        mean = self.values.mean(1)
+        squares = self.values.square().sum((1, 2)) - count * mean.square().sum(-1)
+        return Summary.of(
+            mean=mean.mT.contiguous(),
+            weight=torch.full((n_timings, 1), float(count)).to(data),
+            scatter=squares.clamp(min=0),
+            n_measurements=torch.full((1,), count * n_timings, device=data.device),
+        )
 
     def variance(self) -> Tensor:
         """Pool the variance of a measurement within timings, ``(voxel,)``.
@@ -77,8 +113,8 @@ class RepetitionVectors:
         """
         count = self.count
         total = self.values.sum(1)
-        squares = self.values.square().sum((0, 1)) - total.square().sum(0) / count
-        return squares.clamp(min=0) / (self.values.shape[0] * (count - 1))
+        squares = self.values.square().sum((1, 2)) - total.square().sum(-1) / count
+        return squares.clamp(min=0) / (self.n_timings * (count - 1))
 
 
 def complete_sets(repetitions: Repetitions) -> Tensor:

@@ -42,8 +42,22 @@ def test_missing_repetitions_leave_the_projection_of_the_others_as_it_was():
     direction = torch.randn(1, 3, 5, generator=generator, dtype=torch.float64)
     center = torch.randn(3, 5, generator=generator, dtype=torch.float64)
     plan = repetitions(*[1, 2, 3] * 4)
-    before = RepetitionVectors.of(data, plan).project(direction, center)
+    before = RepetitionVectors.of(data, plan).along(direction, center)
     data[:, 4] = torch.nan
-    after = RepetitionVectors.of(data, plan).project(direction, center)
-    assert after[:, 1].eq(0).all()
-    torch.testing.assert_close(after[:, [0, 2, 3]], before[:, [0, 2, 3]])
+    vectors = RepetitionVectors.of(data, plan)
+    after = vectors.along(direction, center)
+    kept = [0, 2, 3]
+    torch.testing.assert_close(after[:, kept], before[:, kept])
+    mean, deviation = vectors.center(after)
+    torch.testing.assert_close(mean[:, 0], before[:, kept].mean(1))
+    assert deviation[:, 1].eq(0).all()
+
+
+def test_complete_data_have_the_summary_that_the_fit_uses():
+    generator = torch.Generator().manual_seed(3)
+    data = torch.randn(5, 12, generator=generator, dtype=torch.float64)
+    plan = repetitions(*[1, 2, 3] * 4)
+    found, expected = RepetitionVectors.of(data, plan).summary(data, plan), plan.summarize(data)
+    for name in ('mean', 'scatter', 'energy'):
+        torch.testing.assert_close(getattr(found, name), getattr(expected, name))
+    assert int(found.n_measurements) == 12
