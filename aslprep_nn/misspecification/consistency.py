@@ -157,9 +157,9 @@ def _bound_of(
 
 def _n_repetitions(data: Tensor, half: Subset, repetitions: Repetitions) -> Tensor:
     """Count the measurements of each timing, ``(timing, voxel)`` or, where all agree, 1."""
-    present = torch.isfinite(data[:, half.measurements.to(data.device)])
-    if bool(present.all()):
+    if bool(torch.isfinite(data.sum())):
         return repetitions.shared_weight().to(data.device).unsqueeze(-1)
+    present = torch.isfinite(data[:, half.measurements.to(data.device)])
     return repetitions.summarize(torch.where(present, 1.0, torch.nan).double()).weight
 
 
@@ -189,7 +189,9 @@ def _certain(bound: Covariance, cbf: Tensor) -> Tensor:
 
 def _noise_degrees(data: Tensor, acquisition: Acquisition) -> Tensor:
     """Count the degrees of freedom of `Fit.noise`, which has two sources; see `noise_level`."""
-    present = torch.isfinite(data).sum(-1)
+    present = torch.full_like(data[:, 0], data.shape[-1])
+    some_missing = ~torch.isfinite(data.sum(-1))
+    present[some_missing] = torch.isfinite(data[some_missing]).sum(-1).to(present)
     repeated = present - Repetitions.of([acquisition]).n_timings
     enough = repeated >= FEWEST_DEGREES_OF_FREEDOM
     return torch.where(enough, repeated, present - N_PARAMETERS)

@@ -1,10 +1,17 @@
 """The gates: rates of false alarms, power, and what the tests must not react to."""
 
+from dataclasses import replace
+
 import pytest
-from voxels import measure, pcasl, rejected
+import torch
+from voxels import BRAIN, KIDNEY, SHORT_DELAYS, Population, measure, pcasl, rejected
 
 from aslprep_nn.estimation.least_squares import fit_cbf_att
-from aslprep_nn.misspecification.assessment import Assessment, assess
+from aslprep_nn.misspecification.assessment import NAMES, Assessment, assess
+from aslprep_nn.misspecification.multiplicity import VoxelClass
+from aslprep_nn.signal.arterial import arterial_delta_m
+from aslprep_nn.signal.continuous import OutflowKinetics
+from aslprep_nn.signal.protocol import Protocol
 
 CALIBRATED = ('pnoise', 'ptrace', 'pmodel', 'pdecay', 'ptau', 'pdispersion')
 
@@ -27,3 +34,194 @@ def test_a_correct_voxel_is_rejected_at_the_nominal_rate(null, name):
 
 def test_half_of_correct_voxels_have_the_kappa_of_the_exact_null(null):
     assert float(null.statistics['kappa'].nanmedian()) == pytest.approx(2.66, abs=0.05)
+
+
+def test_every_named_statistic_has_one_value_per_voxel(null):
+    assert set(null.statistics) == set(NAMES)
+    assert all(values.shape == (12000,) for values in null.statistics.values())
+    assert null.limits == ()
+
+
+def test_searching_for_arterial_blood_never_exceeds_the_nominal_rate(null):
+    assert 0.02 <= rejected(null.statistics['parterial']) <= 0.055
+
+
+def test_early_and_late_delays_of_a_correct_voxel_disagree_nearly_at_the_nominal_rate(null):
+    p = null.statistics['phausman']
+    assert float(torch.isfinite(p).double().mean()) > 0.5
+    assert 0.04 <= rejected(p) <= 0.08
+
+
+def test_hardly_any_correct_voxel_is_classified_as_wrong(null):
+    assert float((null.classes != VoxelClass.CONSISTENT).double().mean()) < 0.002
+
+
+def test_the_standard_deviation_of_the_repetitions_is_the_scatter_of_estimates():
+    acquisition = pcasl(repetitions=8)
+    truth = Population(cbf=(60.0, 60.0), att=(1.15, 1.15), noise=0.001)
+    data = measure(acquisition, truth, n_voxels=3000)
+    fit = fit_cbf_att(data, acquisition)
+    found = assess(data, acquisition, fit).statistics
+    for name in ('cbf', 'att'):
+        scatter = float(fit.parameters[name].std())
+        claimed = float(found[f'std{name}'].square().mean().sqrt())
+        assert claimed == pytest.approx(scatter, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ('population', 'delays', 'repetitions'),
+    [
+        (replace(BRAIN, cbf=(5.0, 20.0)), None, 8),
+        (replace(BRAIN, att=(0.05, 0.45)), SHORT_DELAYS, 8),
+        (replace(BRAIN, noise=0.001), SHORT_DELAYS, 8),
+        (replace(BRAIN, noise=0.001), SHORT_DELAYS, 4),
+    ],
+    ids=['low CBF', 'ATT below the first PLD', '6 PLDs, M = 8', '6 PLDs, M = 4'],
+)
+def test_every_stratum_keeps_its_level(population, delays, repetitions):
+    acquisition = pcasl(repetitions=repetitions, **({'delays': delays} if delays else {}))
+    found = assessed(acquisition, measure(acquisition, population, n_voxels=6000)).statistics
+    for name in CALIBRATED:
+        assert 0.03 <= rejected(found[name]) <= 0.07, name
+
+
+def test_unequal_repetitions_and_missing_measurements_keep_the_level():
+    full = pcasl(delays=SHORT_DELAYS, repetitions=8)
+    kept = [i for i in range(48) if not (i % 6 < 3 and i >= 36)]
+    timings = {
+        'pld': tuple(full.pld[i] for i in kept),
+        'labeling_duration': tuple(full.labeling_duration[i] for i in kept),
+    }
+    acquisition = replace(full, **timings)
+    data = measure(acquisition, replace(BRAIN, noise=0.001), n_voxels=6000)
+    data[::2, 7] = torch.nan
+    found = assessed(acquisition, data)
+    for name in CALIBRATED:
+        assert 0.03 <= rejected(found.statistics[name]) <= 0.07, name
+    assert any('measured 6 to 8 times' in limit for limit in found.limits)
+
+
+def test_kidney_outflow_is_found_and_named():
+    """Label stays 1 s and then leaves at 0.5 / s; 200-600 mL/100 g/min, noise .006."""
+    acquisition = pcasl(repetitions=8, t1_tissue=1.4)
+    data = measure(acquisition, KIDNEY, n_voxels=3000, kinetics=OutflowKinetics())
+    found = assessed(acquisition, data, expected_cbf=300.0)
+    assert rejected(found.statistics['pmodel']) >= 0.88
+    assert rejected(found.statistics['pdecay']) >= 0.90
+    named = found.classes[found.classes > VoxelClass.NOISE] == VoxelClass.TISSUE_DECAY
+    assert float(named.double().mean()) > 0.76
+
+
+def test_kappa_does_not_see_a_wrong_t1_but_the_score_test_does():
+    acquisition = pcasl(repetitions=8, t1_tissue=1.4)
+    data = measure(replace(acquisition, t1_tissue=1.68), KIDNEY, n_voxels=6000)
+    found = assessed(acquisition, data, expected_cbf=300.0).statistics
+    assert rejected(found['pnoise']) <= 0.06
+    assert rejected(found['pdecay']) >= 0.70
+
+
+def test_a_wrong_labelling_duration_is_the_class_of_most_voxels_it_is_found_in():
+    acquisition = pcasl(repetitions=10)
+    population = Population(cbf=(60.0, 150.0), att=(0.0, 2.0))
+    data = measure(pcasl(repetitions=10, duration=1.8), population)
+    found = assessed(acquisition, data)
+    assert rejected(found.statistics['ptau']) >= 0.40
+    named = found.classes[found.classes > VoxelClass.NOISE] == VoxelClass.LABELING_DURATION
+    assert float(named.double().mean()) > 0.6
+
+
+def test_arterial_blood_is_found():
+    acquisition = pcasl(repetitions=10)
+    protocol = Protocol.of(acquisition)
+
+    def with_artery(signal, cbf, att):
+        return signal + arterial_delta_m(torch.full_like(cbf, 0.01), att - 0.3, protocol)
+
+    data = measure(acquisition, replace(BRAIN, att=(0.8, 1.8)), change=with_artery)
+    assert rejected(assessed(acquisition, data).statistics['parterial']) >= 0.85
+
+
+def test_flow_that_changes_between_repetitions_is_noise_and_not_a_wrong_model():
+    acquisition = pcasl(repetitions=10)
+    generator = torch.Generator().manual_seed(5)
+
+    def with_change(signal, cbf, att):
+        change = 0.2 * torch.randn(len(cbf), 10, generator=generator, dtype=torch.float64)
+        return signal * (1 + change).repeat_interleave(21, -1)
+
+    data = measure(acquisition, Population(cbf=(60.0, 150.0)), change=with_change)
+    found = assessed(acquisition, data)
+    assert rejected(found.statistics['pnoise']) >= 0.6
+    assert rejected(found.statistics['ptrace']) >= 0.6
+    assert rejected(found.statistics['pdecay']) <= 0.07
+    assert float((found.classes == VoxelClass.NOISE).double().mean()) > 0.4
+
+
+def test_a_fit_with_arterial_blood_is_left_out_of_the_tests_of_the_model():
+    acquisition = pcasl(repetitions=4)
+    data = measure(acquisition, n_voxels=10)
+    fit = fit_cbf_att(data, acquisition)
+    volume = torch.full((10,), torch.nan)
+    volume[3] = 0.01
+    fit = replace(fit, parameters={**fit.parameters, 'arterial_blood_volume': volume})
+    found = assess(data, acquisition, fit)
+    assert found.statistics['pmodel'].isnan().nonzero().flatten().tolist() == [3]
+    assert torch.isfinite(found.statistics['kappa']).all()
+    assert any('1 voxels arterial blood' in limit for limit in found.limits)
+
+
+def test_slice_delays_are_part_of_the_model_that_is_tested():
+    acquisition = pcasl(repetitions=8)
+    later = replace(acquisition, pld=tuple(pld + 0.5 for pld in acquisition.pld))
+    data = measure(later, n_voxels=400)
+    delay = torch.full((400,), 0.5)
+    fit = fit_cbf_att(data, acquisition, slice_delay=delay)
+    found = assess(data, acquisition, fit, slice_delay=delay).statistics
+    direct = assessed(later, data).statistics
+    torch.testing.assert_close(found['lackoffit'], direct['lackoffit'], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ('options', 'sentence', 'missing', 'present'),
+    [
+        ({'repetitions': 1}, 'No timing was measured twice', 'kappa', 'hausman'),
+        ({'repetitions': 2}, 'kappa is infinite by construction', 'pnoise', 'pmodel'),
+        ({'repetitions': 3}, 'need at least 4 repetitions; there are 3', 'pdecay', 'pnoise'),
+        ({'delays': (1.0, 2.0)}, 'Two timings are fitted exactly', 'pmodel', 'kappa'),
+        ({'delays': (0.5, 1.5, 2.5)}, 'fewer than 4 timings', 'hausman', 'pmodel'),
+    ],
+)
+def test_what_a_protocol_cannot_tell_is_said_and_left_nan(options, sentence, missing, present):
+    acquisition = pcasl(**options)
+    data = measure(acquisition, Population((50, 70), (1.55, 1.65), 0.0005), n_voxels=20)
+    found = assessed(acquisition, data)
+    assert any(sentence in limit for limit in found.limits)
+    assert found.statistics[missing].isnan().all()
+    assert torch.isfinite(found.statistics[present]).any()
+
+
+def test_kappa_of_two_repetitions_is_infinite_rather_than_rounding():
+    acquisition = pcasl(repetitions=2)
+    found = assessed(acquisition, measure(acquisition, n_voxels=20))
+    assert found.statistics['kappa'].isinf().all()
+
+
+def test_a_single_delay_has_no_model_to_test():
+    acquisition = pcasl(delays=(1.8,), repetitions=8)
+    several = pcasl(repetitions=8)
+    fit = fit_cbf_att(measure(several, n_voxels=3), several)
+    found = assess(torch.zeros(3, 8), acquisition, fit)
+    assert found.limits == ('One delay cannot tell CBF from ATT, so there is no model to test.',)
+    assert found.statistics['kappa'].isnan().all()
+
+
+def test_a_voxel_without_a_fit_is_nan_and_does_not_disturb_its_neighbours():
+    acquisition = pcasl(repetitions=8)
+    data = measure(acquisition, n_voxels=10)
+    alone = assessed(acquisition, data).statistics
+    data[4] = torch.nan
+    found = assessed(acquisition, data).statistics
+    others = torch.arange(10) != 4
+    for name in NAMES:
+        assert found[name][4].isnan()
+        torch.testing.assert_close(found[name][others], alone[name][others], equal_nan=True)
