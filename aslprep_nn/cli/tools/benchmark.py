@@ -1,0 +1,51 @@
+"""``aslprep_nn-tools benchmark``: measure the fitter on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+
+from aslprep_nn.estimation.benchmark.scenarios import Table
+from aslprep_nn.estimation.benchmark.suite import benchmark_tables
+
+
+def add_benchmark(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the tool to a parser."""
+    names = tuple(benchmark_tables(quick=True))
+    parser = tools.add_parser('benchmark', help='measure accuracy and speed on this machine')
+    parser.add_argument('subject', choices=['fit'], help='what to measure')
+    parser.add_argument(
+        '--quick',
+        action='store_true',
+        help='fewer voxels, in a minute',
+    )
+    parser.add_argument('--json', action='store_true', help='print JSON instead of tables')
+    parser.add_argument(
+        '--tables', nargs='+', choices=names, default=names, metavar='TABLE', help=', '.join(names)
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make the tables and print them; give the exit code."""
+    makers = benchmark_tables(quick=options.quick)
+    if options.json:
+        tables = [asdict(makers[name]()) for name in options.tables]
+        sys.stdout.write(json.dumps(tables, indent=2, allow_nan=False) + '\n')
+        return 0
+    for name in options.tables:
+        sys.stdout.write(render(makers[name]()) + '\n')
+        sys.stdout.flush()
+    return 0
+
+
+def render(table: Table) -> str:
+    """Lay a table out as Markdown."""
+    columns = list(table.rows[0])
+    cells = [columns, *([str(row[column]) for column in columns] for row in table.rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+    lines = ['| ' + ' | '.join(map(str.ljust, line, widths)) + ' |' for line in cells]
+    rule = '|' + '|'.join('-' * (width + 2) for width in widths) + '|'
+    return '\n'.join([f'## {table.name}', '', table.question, '', lines[0], rule, *lines[1:], ''])
