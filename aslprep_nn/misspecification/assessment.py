@@ -12,11 +12,12 @@ from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.estimation.voxel_groups import VoxelGroup, voxel_groups
+from aslprep_nn.maps import FitStatus
 from aslprep_nn.misspecification.arterial import arterial_scores, arterial_shapes
 from aslprep_nn.misspecification.consistency import subset_consistency
 from aslprep_nn.misspecification.directions import Assumption, assumption_directions
 from aslprep_nn.misspecification.limits import limits_of
-from aslprep_nn.misspecification.model_tests import lack_of_fit, score_t
+from aslprep_nn.misspecification.model_tests import N_PARAMETERS, lack_of_fit, score_t
 from aslprep_nn.misspecification.multiplicity import classify
 from aslprep_nn.misspecification.null import (
     p_of_kappa,
@@ -166,7 +167,9 @@ class _Task:
         tangent = Tangent.of(here.d_cbf, here.d_att)
         vectors = RepetitionVectors.of(data, self.repetitions)
         signal = torch.where(self._has_arterial(voxels), torch.nan, here.delta_m)
-        misfit = lack_of_fit(vectors.summary(data, self.repetitions), signal)
+        misfit = lack_of_fit(
+            vectors.summary(data, self.repetitions), signal, self._n_parameters(voxels)
+        )
         scores = score_t(vectors, tangent, assumption_directions(model, cbf, att, here), signal)
         shapes = arterial_shapes(model)
         arterial = None if shapes is None else arterial_scores(vectors, tangent, shapes, signal)
@@ -176,6 +179,11 @@ class _Task:
             'pmodel': misfit.p,
             **_score_statistics(scores, arterial, vectors.count),
         }
+
+    def _n_parameters(self, voxels: Tensor) -> Tensor:
+        """Count the parameters that were adapted to the measurements of each voxel."""
+        flat = self.fit.status[voxels] == FitStatus.ATT_NOT_IDENTIFIABLE
+        return N_PARAMETERS - flat.to(device=self.device, dtype=torch.int64)
 
     def _has_arterial(self, voxels: Tensor) -> Tensor:
         """Find the voxels fitted with a third parameter, which these tests do not describe."""

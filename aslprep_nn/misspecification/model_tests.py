@@ -25,10 +25,10 @@ class LackOfFit(NamedTuple):
     p: Tensor
 
 
-def lack_of_fit(data: Summary, signal: Tensor) -> LackOfFit:
+def lack_of_fit(data: Summary, signal: Tensor, n_parameters: Tensor) -> LackOfFit:
     """Compare how far the means of the timings lie from the model with how far noise puts them.
 
-    F = [sum M_n (mean_n - S_n)^2 / (N-2)] / [sum sum (x_mn - mean_n)^2 / sum (M_n - 1)]
+    F = [sum M_n (mean_n - S_n)^2 / (N-P)] / [sum sum (x_mn - mean_n)^2 / sum (M_n - 1)]
     (Fisher 1922): it needs no noise level, allows a different number of repetitions M_n of every
     timing and is exact for independent normal noise up to the curvature of the model.
 
@@ -38,8 +38,11 @@ def lack_of_fit(data: Summary, signal: Tensor) -> LackOfFit:
         All measurements, weights 1.
     signal
         The fitted model, ``(timing, voxel)``.
+    n_parameters
+        How many parameters P the measurements had a say in, ``(voxel,)``: one where ATT is not
+        identifiable, as before the first delay, because there only CBF was adapted to them.
     """
-    above = (data.n_timings - N_PARAMETERS).expand_as(data.scatter)
+    above = (data.n_timings - n_parameters).expand_as(data.scatter)
     below = (data.n_measurements - data.n_timings).expand_as(data.scatter)
     misfit = (data.weight * (data.mean - signal).square()).sum(0)
     ratio = (misfit / above) / (data.scatter / below)

@@ -72,7 +72,7 @@ def test_the_standard_deviation_of_the_repetitions_is_the_scatter_of_estimates()
     ('population', 'delays', 'repetitions'),
     [
         (replace(BRAIN, cbf=(5.0, 20.0)), None, 8),
-        (replace(BRAIN, att=(0.05, 0.45)), SHORT_DELAYS, 8),
+        (replace(BRAIN, att=(0.05, 0.2), noise=0.001), SHORT_DELAYS, 8),
         (replace(BRAIN, noise=0.001), SHORT_DELAYS, 8),
         (replace(BRAIN, noise=0.001), SHORT_DELAYS, 4),
     ],
