@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from aslprep_nn.bids.query import find_series, open_dataset
@@ -15,8 +15,9 @@ from aslprep_nn.bids.reader import read_run
 from aslprep_nn.cli.exit_code import ExitCode
 from aslprep_nn.cli.plan import show_plan
 from aslprep_nn.cli.progress import show_progress
-from aslprep_nn.errors import MetadataError, NothingToProcessError, Problem
+from aslprep_nn.errors import MetadataError, NothingToProcessError, Problem, UsageError
 from aslprep_nn.pipeline import execution
+from aslprep_nn.pipeline.lock import claim
 from aslprep_nn.pipeline.summary import write_summary
 from aslprep_nn.report.group import write_group
 from aslprep_nn.report.records import RunRecord, RunState
@@ -30,6 +31,7 @@ Reading = ASLRun | RefusedRun
 
 def participant(settings: Settings, console: Console) -> ExitCode:
     """Process the runs that are not done yet, and write their pages."""
+    _require_device(settings.device)
     readings = _read(settings)
     runs = [reading for reading in readings if isinstance(reading, ASLRun)]
     waiting = [run for run in runs if not execution.is_done(run, settings)]
@@ -42,10 +44,14 @@ def participant(settings: Settings, console: Console) -> ExitCode:
     for run in runs:
         if run not in waiting:
             log.info('%s: done before with the same input and options, nothing to do', run.name)
-    if waiting:
-        records += _process(waiting, settings, console)
+    with claim(waiting, settings) as free:
+        busy = [run for run in waiting if run not in free]
+        for run in busy:
+            log.error('%s: another process is working on it; start again when it is done', run.name)
+        if free:
+            records += _process(free, settings, console)
     write_summary(settings, sorted({reading.subject for reading in readings}))
-    n_failed = sum(record.state is not RunState.DONE for record in records)
+    n_failed = sum(record.state is not RunState.DONE for record in records) + len(busy)
     failed = f', {n_failed} failed' if n_failed else ''
     log.info('%d of %d runs done%s', len(readings) - n_failed, len(readings), failed)
     for subject in dict.fromkeys(reading.subject for reading in readings):
@@ -89,8 +95,8 @@ def _process(
     with show_progress(console, execution.n_steps(waiting, settings)) as progress:
         records = execution.process(waiting, settings, progress)
     _report_failures(records, settings)
-    if not settings.keep_work and all(record.state is RunState.DONE for record in records):
-        shutil.rmtree(settings.work_dir, ignore_errors=True)
+    if not settings.keep_work:
+        execution.discard_work([record.run for record in records if not record.reason], settings)
     return records
 
 
@@ -111,6 +117,18 @@ def _read(settings: Settings) -> list[Reading]:
     layout = open_dataset(settings.bids_dir, settings.participants, settings.sessions)
     series = find_series(layout, settings.participants, settings.sessions)
     return [read_run(layout, path, settings) for path in series]
+
+
+def _require_device(device: str) -> None:
+    """Refuse a device that is not here, before anything is computed."""
+    if not device.startswith('cuda'):
+        return
+    n_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    index = int(device.partition(':')[2] or 0)
+    if index >= n_devices:
+        found = f'one of {n_devices} CUDA devices seen by PyTorch'
+        remedy = 'Use --device auto or cpu, or check the driver and `nvidia-smi`.'
+        raise UsageError(Problem('--device', device, found, 'a device that is there', remedy))
 
 
 def _require_description(bids_dir: Path) -> None:

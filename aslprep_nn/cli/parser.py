@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aslprep_nn.errors import Problem, UsageError
@@ -32,10 +33,13 @@ def build_settings(options: argparse.Namespace, arguments: Sequence[str]) -> Set
     """
     bids_dir = options.bids_dir.resolve()
     output_dir = options.output_dir.resolve()
-    problems = _folder_problems(bids_dir, output_dir)
+    work_dir = options.work_dir.resolve() if options.work_dir else output_dir / '.work'
+    to_write = {'OUTPUT_DIR': output_dir}
+    if options.work_dir:
+        to_write['--work-dir'] = work_dir
+    problems = _folder_problems(bids_dir, to_write)
     if problems:
         raise UsageError(problems)
-    work_dir = options.work_dir.resolve() if options.work_dir else output_dir / '.work'
     return Settings(
         bids_dir=bids_dir,
         output_dir=output_dir,
@@ -188,36 +192,61 @@ def _labels(given: Sequence[str], prefix: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(label.removeprefix(prefix) for label in given))
 
 
-def _folder_problems(bids_dir: Path, output_dir: Path) -> list[Problem]:
-    problems = []
+def _folder_problems(bids_dir: Path, to_write: Mapping[str, Path]) -> list[Problem]:
+    """Check the folders before hours are spent on them."""
     if not bids_dir.is_dir():
-        problems.append(
+        return [
             Problem(
                 str(bids_dir), '', 'not a folder', 'a BIDS dataset', 'Check the first argument.'
             )
-        )
-    if output_dir == bids_dir or (
-        output_dir.is_relative_to(bids_dir)
-        and output_dir.relative_to(bids_dir).parts[0] != 'derivatives'
-    ):
-        problems.append(
-            Problem(
-                str(output_dir),
-                'OUTPUT_DIR',
-                'inside the dataset',
-                'a folder outside it, or inside its derivatives/',
-                'Choose another output folder: input is never written to.',
+        ]
+    problems = []
+    for name, folder in to_write.items():
+        if _is_input(folder, bids_dir):
+            problems.append(
+                Problem(
+                    str(folder),
+                    name,
+                    'inside the dataset',
+                    'a folder outside it, or inside its derivatives/',
+                    'Choose another folder: input is never written to.',
+                )
             )
-        )
-    if output_dir.exists() and not output_dir.is_dir():
-        problems.append(
-            Problem(str(output_dir), 'OUTPUT_DIR', 'a file', 'a folder', 'Choose another name.')
-        )
+        elif not problems:
+            problems += _writing_problems(name, folder)
     return problems
 
 
+def _is_input(folder: Path, bids_dir: Path) -> bool:
+    """Tell whether writing to a folder would write to the dataset."""
+    if not folder.is_relative_to(bids_dir):
+        return False
+    parts = folder.relative_to(bids_dir).parts
+    return not parts or parts[0] != 'derivatives'
+
+
+def _writing_problems(name: str, folder: Path) -> list[Problem]:
+    """Make the folder and a file in it; say what stands in the way."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        found = f'not writable ({error.strerror})'
+        remedy = 'Choose another folder, or change its permissions.'
+        return [Problem(str(folder), name, found, 'a folder to write to', remedy)]
+    return []
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'{text} is not a number') from error
+
+
 def _positive(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 < value < float('inf'):
         raise argparse.ArgumentTypeError(f'{text} is not a number above 0')
     return value
@@ -231,7 +260,7 @@ def _fraction(text: str) -> float:
 
 
 def _count(text: str) -> int:
-    value = int(text)
+    value = int(text) if text.isdigit() else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f'{text} is not a whole number above 0')
     return value

@@ -74,12 +74,24 @@ def _on_signal(_number: int, _frame: FrameType | None) -> None:
 
 def _stop_workers() -> None:
     """End every process this one started, so that none is left behind."""
-    children = psutil.Process().children(recursive=True)
+    children = [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if not _cleans_up_by_itself(child)
+    ]
     for child in children:
         child.terminate()
     _, alive = psutil.wait_procs(children, timeout=5)
     for child in alive:
         child.kill()
+
+
+def _cleans_up_by_itself(process: psutil.Process) -> bool:
+    """Tell Python's resource tracker, which ends with its parent and complains if it is ended."""
+    try:
+        return any('resource_tracker' in word for word in process.cmdline())
+    except psutil.Error:
+        return True
 
 
 def _log_to(console: Console, verbosity: int) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import re
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +24,8 @@ from aslprep_nn.run import ASLRun, RefusedRun
 from aslprep_nn.settings import Settings
 from aslprep_nn.version import __version__
 from aslprep_nn.writing import write_atomically
+
+log = logging.getLogger(__name__)
 
 LAST_NODE = 'report_run'
 WORKFLOW = 'aslprep_nn_wf'
@@ -53,19 +56,32 @@ def fingerprint(run: ASLRun, settings: Settings) -> str:
 
 def is_done(run: ASLRun, settings: Settings) -> bool:
     """Tell whether a run was finished before, with the same inputs, options and version."""
-    path = record_path(settings, run.name)
-    if not path.exists():
-        return False
-    record = json.loads(path.read_text(encoding='utf-8'))
+    record = _previous_record(settings, run.name)
     return bool(
-        record['state'] == RunState.DONE
+        record.get('state') == RunState.DONE
         and record.get('fingerprint') == fingerprint(run, settings)
         and all((settings.output_dir / output).exists() for output in record['outputs'])
     )
 
 
+def discard_previous(run_name: str, settings: Settings) -> int:
+    """Remove what an earlier run made from other input or options; return how many files.
+
+    Left in place, an old map would be taken for one of the new run.
+    """
+    outputs = [
+        settings.output_dir / name
+        for name in _previous_record(settings, run_name).get('outputs', ())
+    ]
+    present = [path for path in outputs if path.is_file()]
+    for path in present:
+        path.unlink()
+    return len(present)
+
+
 def refuse(refused: RefusedRun, settings: Settings) -> RunRecord:
-    """Write down that a run cannot be processed."""
+    """Write down that a run cannot be processed; earlier maps of it go."""
+    discard_previous(refused.name, settings)
     record = RunRecord(
         refused.name, refused.subject, RunState.REFUSED, refused.problems, version=__version__
     )
@@ -90,15 +106,28 @@ def process(runs: Sequence[ASLRun], settings: Settings, progress: Progress) -> l
     How each run ended, in the order given.
     """
     _configure(settings)
-    watch = _Watch({_workflow_name(run): run for run in runs}, settings, progress)
+    for run in runs:
+        n_files = discard_previous(run.name, settings)
+        if n_files:
+            log.info('%s: removed %d files made from other input or options', run.name, n_files)
+    watch = _Watch({_workflow_name(run.name): run for run in runs}, settings, progress)
     parent = engine.Workflow(WORKFLOW, base_dir=str(settings.work_dir))
     parent.add_nodes([init_asl_wf(run, settings) for run in runs])
     plugin, arguments = _plugin(len(runs), settings)
     try:
         parent.run(plugin=plugin, plugin_args={**arguments, 'status_callback': watch})
     except RuntimeError:  # Nipype's summary of failed nodes; each run's record tells its own
-        logging.getLogger(__name__).debug('some steps failed', exc_info=True)
+        log.debug('some steps failed', exc_info=True)
     return [watch.records.get(run.name) or watch.failure(run) for run in runs]
+
+
+def discard_work(run_names: Sequence[str], settings: Settings) -> None:
+    """Remove the intermediate files of runs, and the work folder once it is empty."""
+    for name in run_names:
+        shutil.rmtree(settings.work_dir / WORKFLOW / _workflow_name(name), ignore_errors=True)
+    left = [path for path in settings.work_dir.glob('*/*') if path.is_dir()]
+    if not left:
+        shutil.rmtree(settings.work_dir, ignore_errors=True)
 
 
 def n_steps(runs: Sequence[ASLRun], settings: Settings) -> int:
@@ -118,19 +147,23 @@ class _Watch:
         self.records: dict[str, RunRecord] = {}
         self.started = time.time()
         self.first_seen: dict[str, float] = {}
+        self.crash_files: dict[str, Path | None] = {}
 
     def __call__(self, node: engine.Node, status: str) -> None:
         workflow, step = str(node.fullname).split('.')[-2:]
         run = self.runs[workflow]
         self.first_seen.setdefault(run.name, time.time())
-        if step == LAST_NODE and status == 'end' and _has_result(node):
+        if status == 'exception':
+            self.crash_files.setdefault(run.name, self._crash_file(node))
+        # The Linear engine says 'end' of the steps it had to skip after one failed, too.
+        elif step == LAST_NODE and status == 'end' and run.name not in self.crash_files:
             self.records[run.name] = self._done(run, node)
         self.progress(run.name, step, status)
 
     def failure(self, run: ASLRun) -> RunRecord:
         """Find out why a run did not end, and write it down."""
-        folder = self.settings.work_dir / WORKFLOW / _workflow_name(run)
-        crash = self._crash_file(run)
+        folder = self.settings.work_dir / WORKFLOW / _workflow_name(run.name)
+        crash = self.crash_files.get(run.name)
         record = RunRecord(
             run=run.name,
             subject=run.subject,
@@ -154,10 +187,15 @@ class _Watch:
         _write_record(self.settings, record, extra)
         return record
 
-    def _crash_file(self, run: ASLRun) -> Path | None:
-        folder = _crash_dir(self.settings)
-        name = f'*.{_workflow_name(run)}.*.txt'
-        recent = [p for p in folder.glob(name) if p.stat().st_mtime >= self.started - 1]
+    def _crash_file(self, node: engine.Node) -> Path | None:
+        """Find the crash file of a node: Nipype writes it just before it tells us."""
+        name = f'crash-*-{node.name}-*.txt'
+        recent = [
+            path
+            for path in _crash_dir(self.settings).glob(name)
+            if path.stat().st_mtime >= self.started - 1
+            and node.fullname in path.read_text(encoding='utf-8').splitlines()[0]
+        ]
         return max(recent, key=lambda path: path.stat().st_mtime, default=None)
 
     def _seconds(self, run: ASLRun) -> float:
@@ -191,9 +229,13 @@ def _plugin(n_runs: int, settings: Settings) -> tuple[str, dict[str, Any]]:
     return 'MultiProc', {'n_procs': n_workers, 'mp_context': 'forkserver'}
 
 
-def _has_result(node: engine.Node) -> bool:
-    """Tell whether a node ran; the Linear engine says 'end' of nodes it had to skip, too."""
-    return (Path(node.output_dir()) / f'result_{node.name}.pklz').exists()
+def _previous_record(settings: Settings, run_name: str) -> dict[str, Any]:
+    """Read the record of an earlier run; one that cannot be read counts as none."""
+    try:
+        content = json.loads(record_path(settings, run_name).read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _write_record(
@@ -223,5 +265,5 @@ def _crash_dir(settings: Settings) -> Path:
     return settings.output_dir / 'logs' / 'crash'
 
 
-def _workflow_name(run: ASLRun) -> str:
-    return re.sub(r'\W', '_', run.name)
+def _workflow_name(run_name: str) -> str:
+    return re.sub(r'\W', '_', run_name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,27 +101,32 @@ def report_run(
     model_cbf_per_unit: float,
 ) -> Report:
     """Measure the quality of a run and draw its report."""
-    results = _results(run, settings, relative_delta_m, model_cbf_per_unit)
+    results = _results(run, settings, written, relative_delta_m, model_cbf_per_unit)
     numbers = measure_quality(results)
     table = quality_table(numbers, describe_protocol(results))
     target = bids.perf_dir(settings, run) / f'{run.name}_desc-qualitycontrol_cbf.tsv'
     write_atomically(target, _tsv(table))
     write_atomically(target.with_suffix('.json'), bids.as_json(quality_columns()))
     report = write_run_report(results, bids.figures_dir(settings, run), run.name)
-    figures = sorted(report.parent.glob(f'{run.name}_desc-*'))
-    return Report((*written, target, target.with_suffix('.json'), *figures))
+    named = json.loads(report.read_text(encoding='utf-8'))['figures']
+    figures = [report.parent / figure['file'] for figure in named]
+    return Report((*written, target, target.with_suffix('.json'), *figures, report))
 
 
 def _results(
-    run: ASLRun, settings: Settings, relative_delta_m: Path, model_cbf_per_unit: float
+    run: ASLRun,
+    settings: Settings,
+    written: tuple[Path, ...],
+    relative_delta_m: Path,
+    model_cbf_per_unit: float,
 ) -> RunResults:
     """Collect what the report shows, from the files that users get."""
 
     def image(name: str) -> FloatArray:
         return load(bids.derivative_path(settings, run, name)).data
 
-    names = ('cbf', 'att', 'std_cbf', 'std_att')
-    present = [name for name in names if bids.derivative_path(settings, run, name).exists()]
+    made = {name for name in bids.KINDS if bids.derivative_path(settings, run, name) in written}
+    present = [name for name in ('cbf', 'att', 'std_cbf', 'std_att') if name in made]
     confounds = bids.perf_dir(settings, run) / f'{run.name}_desc-confounds_timeseries.tsv'
     reference = load(bids.derivative_path(settings, run, 'reference'))
     return RunResults(
@@ -141,7 +147,7 @@ def _results(
         else None,
         has_m0=run.has_m0,
         model_cbf_per_unit=model_cbf_per_unit,
-        m0=image('m0') if bids.derivative_path(settings, run, 'm0').exists() else None,
+        m0=image('m0') if 'm0' in made else None,
         notes=run.notes,
         provenance={
             'Version': f'aslprep_nn {__version__}',

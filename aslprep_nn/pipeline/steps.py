@@ -227,10 +227,13 @@ def fit_voxels(
         device=choose_device(device),
     )
     values = dict(fit.parameters) | {f'std_{name}': value for name, value in fit.std.items()}
+    unknown = (fit.status == FitStatus.ATT_NOT_IDENTIFIABLE).cpu().numpy()
     paths = []
     for name, voxels in values.items():
         image = np.full(brain.shape, np.nan, dtype=np.float32)
         image[brain] = voxels.cpu().numpy()
+        if name in ('att', 'std_att'):  # a number here would be read as a transit time
+            image[brain] = np.where(unknown, np.nan, image[brain])
         paths.append(save(folder / f'{name}.nii.gz', image, affine))
     status = np.full(brain.shape, FitStatus.OUTSIDE, dtype=np.uint8)
     status[brain] = fit.status.cpu().numpy()

@@ -1,5 +1,6 @@
 """The app as a user meets it: exit codes, messages, files."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from datasets import Subject, write_dataset
 
 APP = (sys.executable, '-W', 'default', '-m', 'aslprep_nn')
@@ -155,6 +157,58 @@ def test_the_exit_code_tells_what_kind_of_failure_it_was(
     assert ended.returncode == code
     assert message in ended.stderr
     assert 'Traceback' not in ended.stderr
+
+
+def test_a_run_that_fails_after_it_was_done_is_failed_and_keeps_no_old_maps(
+    make_dataset, output, tmp_path
+):
+    root, work = make_dataset(Subject()), tmp_path / 'work'
+    assert run_app(root, output, 'participant', '-w', work).returncode == 0
+    series = next(root.rglob('*_asl.nii.gz'))
+    image = nib.load(series)
+    nib.save(nib.Nifti1Image(np.ones(image.shape, np.float32), image.affine), series)
+    m0scan = next(root.rglob('*_m0scan.nii.gz'))
+    nib.save(nib.Nifti1Image(np.ones(image.shape[:3], np.float32), image.affine), m0scan)
+    ended = run_app(root, output, 'participant', '-w', work)
+    assert ended.returncode == 1
+    assert 'brain mask is empty' in ended.stderr
+    record = status(output)['sub-01']
+    assert record['state'] == 'failed'
+    assert 'brain mask' in record['problems'][0]['field']
+    assert (output / record['crash_file']).exists()
+    assert list(output.rglob('*_cbf.nii.gz')) == []
+
+
+def test_maps_that_no_longer_apply_go_when_the_input_changes(make_dataset, output):
+    root = make_dataset(Subject())
+    assert run_app(root, output, 'participant').returncode == 0
+    assert list(output.rglob('*_att.nii.gz'))
+    sidecar = next(root.rglob('*_asl.json'))
+    content = json.loads(sidecar.read_text(encoding='utf-8'))
+    sidecar.write_text(json.dumps(content | {'PostLabelingDelay': 1.8}), encoding='utf-8')
+    assert run_app(root, output, 'participant').returncode == 0
+    assert list(output.rglob('*_att.nii.gz')) == []
+    report = next(output.rglob('*_desc-report_asl.json')).read_text(encoding='utf-8')
+    assert 'att_median' not in json.loads(report)['key_numbers']
+
+
+def test_a_run_that_another_process_works_on_is_left_alone(make_dataset, output):
+    root = make_dataset(Subject('01'), Subject('02'))
+    lock = output / 'logs' / 'runs' / '.sub-01.lock'
+    lock.parent.mkdir(parents=True)
+    with lock.open('w') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        ended = run_app(root, output, 'participant')
+    assert ended.returncode == 1
+    assert 'sub-01: another process is working on it' in ended.stderr
+    assert [path.name for path in output.rglob('*_cbf.nii.gz')] == ['sub-02_cbf.nii.gz']
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='this machine has the device')
+def test_a_device_that_is_not_there_is_a_usage_error(make_dataset, output):
+    ended = run_app(make_dataset(Subject()), output, 'participant', '--device', 'cuda')
+    assert ended.returncode == 2
+    assert '--device: cuda' in ended.stderr
 
 
 def test_the_group_level_needs_runs_first(make_dataset, subject, output):

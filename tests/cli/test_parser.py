@@ -71,3 +71,28 @@ def test_a_dataset_that_is_not_there_is_refused(tmp_path):
     arguments = [str(tmp_path / 'nowhere'), str(tmp_path / 'out'), 'participant']
     with pytest.raises(UsageError, match='not a folder'):
         build_settings(parse(arguments), arguments)
+
+
+def test_a_work_folder_inside_the_input_is_refused(tmp_path):
+    with pytest.raises(UsageError, match='inside the dataset'):
+        settings(tmp_path, '-w', str(tmp_path / 'bids' / 'work'))
+
+
+@pytest.mark.parametrize('option', ['OUTPUT_DIR', '--work-dir'])
+def test_a_folder_that_cannot_be_made_is_refused_with_its_reason(tmp_path, option):
+    (tmp_path / 'bids').mkdir()
+    (tmp_path / 'file').touch()
+    blocked = str(tmp_path / 'file' / 'folder')
+    output = blocked if option == 'OUTPUT_DIR' else str(tmp_path / 'out')
+    arguments = [str(tmp_path / 'bids'), output, 'participant']
+    if option == '--work-dir':
+        arguments += ['-w', blocked]
+    with pytest.raises(UsageError, match='not writable') as error:
+        build_settings(parse(arguments), arguments)
+    assert error.value.problems[0].field == option
+
+
+def test_words_where_a_number_belongs_are_named(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        settings(tmp_path, '--t1-blood', 'long')
+    assert 'long is not a number' in capsys.readouterr().err
