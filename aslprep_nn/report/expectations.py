@@ -81,15 +81,16 @@ EXPECTATIONS = (
         if_low='transit time can be told in only {value} of the brain',
     ),
     QualityNumber(
-        'fraction_negative_cbf',
+        'fraction_negative_delta_m',
         math.nan,
         '1',
         0,
         0.1,
-        'Share of estimated voxels whose CBF is below zero, which only noise explains.',
-        label='Negative CBF',
+        'Share of brain voxels whose delta M, averaged over all measurements, is below zero, which '
+        'only noise explains.',
+        label='Negative difference',
         limit_high=0.4,
-        if_high='{value} of the brain has a negative CBF',
+        if_high='{value} of the brain has a negative mean difference',
     ),
     QualityNumber(
         'relative_sd_median',
@@ -116,13 +117,14 @@ EXPECTATIONS = (
         'perfusion_z',
         math.nan,
         '1',
-        6,
+        2,
         math.inf,
-        'Mean delta M of the brain over its standard error from the repetitions.',
+        'Mean delta M of a voxel over its standard error from the repetitions, median of the '
+        'brain: about 0 where there is nothing but noise.',
         label='Perfusion above noise',
-        limit_low=3,
-        if_low='perfusion can hardly be told from noise (the mean difference is {value} standard '
-        'errors from zero)',
+        limit_low=0.5,
+        if_low='perfusion can hardly be told from noise (in a typical voxel the mean difference '
+        'is {value} standard errors from zero)',
     ),
     QualityNumber(
         'mean_delta_m',
@@ -144,12 +146,13 @@ EXPECTATIONS = (
         '%',
         20,
         90,
-        'Standard deviation of CBF over its mean in the brain (Mutsaerts et al. 2017): high '
-        'where blood is still in the arteries.',
+        'Standard deviation of CBF over its mean in the brain (Mutsaerts et al. 2017), with '
+        'several delays only where the transit time can be told; with one delay high where blood '
+        'is still in the arteries.',
         label='Spatial variation of CBF',
         limit_high=300,
         if_low='CBF hardly differs between tissues (spatial variation {value})',
-        if_high='CBF is patchy (spatial variation {value}): blood may still be in the arteries',
+        if_high='CBF varies much from voxel to voxel (spatial variation {value})',
     ),
     QualityNumber(
         'asymmetry',
@@ -188,6 +191,11 @@ EXPECTATIONS = (
         if_low='there are only {value} measurements',
     ),
 )
+
+#: With one delay, arrival is not modelled: what a high number says then.
+IF_HIGH_WITH_ONE_DELAY = {
+    'spatial_cov': 'CBF is patchy (spatial variation {value}): blood may still be in the arteries',
+}
 
 
 def expectation(name: str) -> QualityNumber:

@@ -76,8 +76,9 @@ def kinetic_curves(results: RunResults) -> Figure | None:
     return Figure(
         'kinetics',
         'Signal over post-labelling delay: dots are the mean of the repetitions, bars their '
-        'standard deviation, the line is the fitted model. Where slices are read out one after '
-        'another, a line is the mean over the delays of its voxels.',
+        'standard deviation, the line is the fitted model. Voxels without a transit time have no '
+        'line and are left out. Where slices are read out one after another, a line is the mean '
+        'over the delays of its voxels.',
         f'Measured and fitted signal of {", ".join(place.title for place in places)}.',
         Mime.SVG,
         as_svg(canvas, 'kinetics'),

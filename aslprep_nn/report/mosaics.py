@@ -126,9 +126,8 @@ def delta_m_by_delay(results: RunResults) -> Figure:
             delay = [f'{pld:g} s'] if level == levels[0] else []
             is_first = volume is means[0]
             labels.append('\n'.join([*delay, *([height] if is_first else [])]))
-    canvas = draw_sheet(
-        grid, pictures, labels, title='Mean difference by delay', draw_legend=color_bar(scale)
-    )
+    title = f'Mean difference by delay: {scale.label}'
+    canvas = draw_sheet(grid, pictures, labels, title=title, draw_legend=color_bar(scale))
     return Figure(
         'deltambydelay',
         'The difference of control and label, averaged over repetitions; one column for each '

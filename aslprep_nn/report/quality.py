@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from aslprep_nn.maps import FitStatus, FloatArray
-from aslprep_nn.report.expectations import EXPECTATIONS
+from aslprep_nn.report.expectations import EXPECTATIONS, IF_HIGH_WITH_ONE_DELAY
 from aslprep_nn.report.quality_number import Mark, QualityNumber
 from aslprep_nn.report.regions import (
     BoolArray,
@@ -53,8 +53,13 @@ def measure_quality(results: RunResults) -> tuple[QualityNumber, ...]:
         'n_pairs': float(results.acquisition.n_measurements),
     }
     unknown = () if results.has_m0 else NEED_M0
+    if_high = {} if 'att' in results.maps else IF_HIGH_WITH_ONE_DELAY
     return tuple(
-        replace(number, value=math.nan if number.name in unknown else measured[number.name])
+        replace(
+            number,
+            value=math.nan if number.name in unknown else measured[number.name],
+            if_high=if_high.get(number.name, number.if_high),
+        )
         for number in EXPECTATIONS
     )
 
@@ -101,18 +106,28 @@ def describe_protocol(results: RunResults) -> str:
 def _perfusion(results: RunResults, bright: BoolArray) -> dict[str, float]:
     cbf = results.maps['cbf'].values
     att = results.maps['att'].values if 'att' in results.maps else np.full(cbf.shape, np.nan)
-    in_mask = cbf[results.mask]
-    mean = _finite_mean(in_mask)
     has_time = results.status != FitStatus.ATT_NOT_IDENTIFIABLE
     relative_sd = relative_standard_deviation(results)
     return {
         'gm_like_cbf': _finite_median(cbf[bright & has_time]),
         'att_median': _finite_median(att[bright & identifiable(results)]),
         'relative_sd_median': _finite_median(relative_sd[bright]),
-        'spatial_cov': 100 * _ratio(float(np.nanstd(in_mask)), mean) if mean > 0 else math.nan,
+        'spatial_cov': _spatial_variation(results),
         'asymmetry': _asymmetry(results),
         'mean_delta_m': 100 * _finite_mean(mean_delta_m(results)[results.mask]),
     }
+
+
+def _spatial_variation(results: RunResults) -> float:
+    """Divide the scatter of CBF over voxels by its mean [%].
+
+    Where ATT is fitted but the delays cannot tell it, CBF scatters for that reason, so only
+    voxels count that can tell it; with one delay every estimate does, negative ones too.
+    """
+    counted = identifiable(results) if 'att' in results.maps else results.mask
+    cbf = results.maps['cbf'].values[counted]
+    mean = _finite_mean(cbf)
+    return 100 * float(np.nanstd(cbf)) / mean if mean > 0 else math.nan
 
 
 def relative_standard_deviation(results: RunResults) -> FloatArray:
@@ -126,28 +141,26 @@ def relative_standard_deviation(results: RunResults) -> FloatArray:
 
 def _shares(results: RunResults) -> dict[str, float]:
     cbf = results.maps['cbf'].values[results.mask]
-    estimated = np.isfinite(cbf)
-    n_estimated = int(estimated.sum())
+    measured = results.mask & np.isfinite(results.relative_delta_m).any(axis=-1)
+    negative = measured & (mean_delta_m(results) < 0)
     share = _ratio(int(identifiable(results).sum()), cbf.size)
     return {
-        'fraction_estimated': _ratio(n_estimated, cbf.size),
+        'fraction_estimated': _ratio(int(np.isfinite(cbf).sum()), cbf.size),
         'fraction_identifiable': share if 'att' in results.maps else math.nan,
-        'fraction_negative_cbf': _ratio(int((cbf[estimated] < 0).sum()), n_estimated),
+        'fraction_negative_delta_m': _ratio(int(negative.sum()), int(measured.sum())),
     }
 
 
 def _repeatability(results: RunResults, bright: BoolArray) -> dict[str, float]:
-    complete = np.isfinite(results.relative_delta_m).all(axis=-1)
-    brain = results.relative_delta_m[results.mask & complete]
-    if not len(brain):
-        return {'tsnr_delta_m': math.nan, 'perfusion_z': math.nan}
+    brain = results.mask & np.isfinite(results.relative_delta_m).all(axis=-1)
     groups = list(measurements_by_timing(results.acquisition).values())
-    brain_mean, brain_sd = _mean_and_scatter(brain.mean(axis=0, keepdims=True), groups)
-    mean, scatter = _mean_and_scatter(results.relative_delta_m[bright & complete], groups)
-    standard_error = float(brain_sd[0]) / results.acquisition.n_measurements**0.5
+    mean, scatter = _mean_and_scatter(results.relative_delta_m[brain], groups)
+    over_scatter = mean / np.where(scatter > 0, scatter, np.nan)
+    # All voxels of the brain count: those that are chosen for being bright are so in noise, too.
+    in_errors = over_scatter * results.acquisition.n_measurements**0.5
     return {
-        'tsnr_delta_m': _finite_median(mean / np.where(scatter > 0, scatter, np.nan)),
-        'perfusion_z': _ratio(float(brain_mean[0]), standard_error),
+        'tsnr_delta_m': _finite_median(over_scatter[bright[brain]]),
+        'perfusion_z': _finite_median(in_errors),
     }
 
 

@@ -42,7 +42,10 @@ def quantities(results: RunResults) -> Iterator[Quantity]:
         caption = 'Cerebral blood flow over its median in the brain.'
         yield Quantity('cbf', RELATIVE_CBF, maps['cbf'].values, caption)
     if 'att' in maps:
-        caption = 'Arterial transit time: how long labelled blood takes to arrive.'
+        caption = (
+            'Arterial transit time: how long labelled blood takes to arrive; striped where these '
+            'delays cannot tell it.'
+        )
         yield Quantity('att', ATT, maps['att'].values, caption)
     if 'std_cbf' in maps:
         caption = 'Standard deviation of CBF in per cent of CBF: 100 % says as good as nothing.'

@@ -41,7 +41,7 @@ def signal_unit(results: RunResults) -> tuple[float, str]:
     if results.has_m0:
         return 100.0, 'delta M [% of M0]'
     mean = abs(float(mean_delta_m(results)[results.mask].mean())) if results.mask.any() else 0.0
-    return (1 / mean if mean else 1.0), 'delta M over its mean'
+    return (1 / mean if mean else 1.0), 'delta M over its mean [1]'
 
 
 def brightest(results: RunResults, fraction: float) -> BoolArray:

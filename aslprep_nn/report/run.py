@@ -42,7 +42,13 @@ KEY_NUMBERS = (
 N_KEY_NUMBERS = 5
 
 
-def write_run_report(results: RunResults, figures_dir: Path, prefix: str) -> Path:
+def write_run_report(
+    results: RunResults,
+    figures_dir: Path,
+    prefix: str,
+    *,
+    numbers: tuple[QualityNumber, ...] | None = None,
+) -> Path:
     """Write the figures of a run and the facts its page is made from.
 
     Parameters
@@ -53,6 +59,8 @@ def write_run_report(results: RunResults, figures_dir: Path, prefix: str) -> Pat
         Where the files go; made if absent.
     prefix
         What their names start with: ``sub-01_ses-a_run-1``.
+    numbers
+        Of `measure_quality`, where they are known already; measured when absent.
 
     Returns
     -------
@@ -68,8 +76,9 @@ def write_run_report(results: RunResults, figures_dir: Path, prefix: str) -> Pat
         file_name = f'{prefix}_desc-{sprite.name}_asl.png'
         write_atomically(figures_dir / file_name, sprite.data)
         viewer['maps'].append({**sprite.legend, 'file': file_name})
+    known = measure_quality(results) if numbers is None else numbers
     path = figures_dir / f'{prefix}_desc-report_asl.json'
-    report = {**_facts(results), 'figures': shown, 'viewer': viewer}
+    report = {**_facts(results, known), 'figures': shown, 'viewer': viewer}
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomically(path, text.encode())
     return path
@@ -97,8 +106,7 @@ def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
     yield 'mask', mask_over_reference(results)
 
 
-def _facts(results: RunResults) -> dict[str, Any]:
-    numbers = measure_quality(results)
+def _facts(results: RunResults, numbers: tuple[QualityNumber, ...]) -> dict[str, Any]:
     verdict = judge(numbers, has_m0=results.has_m0)
     methods = describe_methods(results)
     known = {number.name for number in numbers if not math.isnan(number.value)}

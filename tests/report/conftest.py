@@ -92,12 +92,11 @@ def simulate(
         ),
     }
     if len(delays) > 1:
-        noisy_att = np.where(
-            mask & ~failed, att + spread * 0.05 * rng.standard_normal(shape), np.nan
-        )
+        told = mask & ~np.isin(status, (FitStatus.FAILED, FitStatus.ATT_NOT_IDENTIFIABLE))
+        noisy_att = np.where(told, att + spread * 0.05 * rng.standard_normal(shape), np.nan)
         maps['att'] = ParameterMap(noisy_att, 's', 'Arterial transit time.')
         maps['std_cbf'] = ParameterMap(std_cbf / per_unit, maps['cbf'].unit, 'sd')
-        maps['std_att'] = ParameterMap(np.where(mask, 0.05, np.nan), 's', 'sd')
+        maps['std_att'] = ParameterMap(np.where(told, 0.05, np.nan), 's', 'sd')
     reference = mask * (0.8 - 0.25 * grey + 0.4 * ventricle) + 0.02 * rng.random(shape)
     zooms = np.array([156, 188, 140]) / np.array(shape)
     zooms[2] = zooms[2] if shape[2] > 1 else 6.0
@@ -109,6 +108,15 @@ def simulate(
         plan=(
             PlanRow('Label type', 'PCASL', 'sidecar'),
             PlanRow('Delays', ', '.join(f'{d:g}' for d in delays) + ' s', 'sidecar'),
+            PlanRow('Background suppression', 'yes, 2 pulses', 'BackgroundSuppression'),
+            *(
+                (
+                    PlanRow('M0', 'separate m0scan', 'M0Type'),
+                    PlanRow('M0 repetition time', '4.8 s', 'RepetitionTimePreparation'),
+                )
+                if has_m0
+                else (PlanRow('M0', 'none: CBF is relative', 'M0Type'),)
+            ),
             PlanRow('Labelling efficiency', '0.85', 'default for PCASL, Alsop et al. 2015'),
         ),
         acquisition=acquisition,

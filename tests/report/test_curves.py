@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aslprep_nn.maps import ParameterMap
+from aslprep_nn.maps import FitStatus, ParameterMap
 from aslprep_nn.report.curves import histograms, motion, repetitions
 from aslprep_nn.report.kinetics import kinetic_curves, residuals_by_delay
 
@@ -69,6 +69,32 @@ def test_one_fitted_voxel_is_enough(simulate_run):
     att = replace(results.maps['att'], values=np.where(only, 1.0, np.nan))
     single = replace(results, mask=only, maps={'cbf': cbf, 'att': att})
     assert kinetic_curves(single) is not None
+
+
+def test_curves_take_only_voxels_with_a_transit_time(simulate_run):
+    results = simulate_run(exact=True, shape=(20, 22, 8))
+    untold = results.mask & (np.random.default_rng(5).random(results.mask.shape) < 0.3)
+    att = np.where(untold, np.nan, results.maps['att'].values)
+    curves = []
+    for untold_cbf in (60.0, 1000.0):
+        cbf = np.where(untold, untold_cbf, results.maps['cbf'].values)
+        maps = {
+            'att': replace(results.maps['att'], values=att),
+            'cbf': replace(results.maps['cbf'], values=cbf),
+        }
+        unclear = replace(results, maps=maps)
+        assert '0.0 per cent' in residuals_by_delay(unclear).alt
+        curves.append(kinetic_curves(unclear).data)
+    assert curves[0] == curves[1]
+
+
+def test_nothing_but_unclear_transit_times_gives_histograms_but_no_curves(run):
+    att = ParameterMap(np.full(run.mask.shape, np.nan), 's', '')
+    status = np.where(run.mask, FitStatus.ATT_NOT_IDENTIFIABLE, FitStatus.OUTSIDE)
+    unclear = replace(run, maps={**run.maps, 'att': att}, status=status)
+    assert 'Without the 100 % of the brain' in next(histograms(unclear)).caption
+    assert kinetic_curves(unclear) is None
+    assert residuals_by_delay(unclear) is None
 
 
 def test_labelling_durations_that_differ_get_a_curve_each(run):

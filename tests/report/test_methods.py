@@ -1,12 +1,24 @@
 """The methods text says what was done, and cites it."""
 
+import re
 from dataclasses import replace
 
+import pytest
+
+from aslprep_nn.acquisition import BolusCutOff, LabelingType
 from aslprep_nn.report.methods import describe_methods
+from aslprep_nn.run import M0Route, PlanRow
 
 
 def text_of(results):
     return ' '.join(describe_methods(results).paragraphs)
+
+
+def with_plan(results, **rows):
+    names = {name.replace('_', ' '): value for name, value in rows.items()}
+    kept = [row for row in results.plan if row.name not in names]
+    planned = [PlanRow(name, value, 'test') for name, value in names.items()]
+    return replace(results, plan=(*kept, *planned))
 
 
 def test_the_text_holds_the_facts_of_the_run(run):
@@ -19,13 +31,15 @@ def test_the_text_holds_the_facts_of_the_run(run):
 def test_every_work_in_the_text_is_in_the_list_and_the_other_way_round(
     run, single_delay_run, relative_run
 ):
-    for results in (run, single_delay_run, relative_run, replace(run, confounds=None)):
+    differences = replace(relative_run, confounds=None)
+    for results in (run, single_delay_run, relative_run, differences):
         methods = describe_methods(results)
         text = ' '.join(methods.paragraphs)
+        names = set(re.findall(r'[A-Z][a-z]+ et al\.(?:, \d{4})?|Otsu, 1979', text))
+        assert names == {work.cited_as for work in methods.references}
         for work in methods.references:
-            author = work.text.split(' ')[0]
-            assert f'{author} et al.' in text
-        assert text.count(' et al.') >= len(methods.references)
+            assert work.text.startswith(work.cited_as.split(' ')[0].rstrip(','))
+            assert work.cited_as.split(' ')[-1].removeprefix('al.') in work.text
 
 
 def test_one_delay_is_described_by_the_consensus_formula(run, single_delay_run):
@@ -40,6 +54,69 @@ def test_motion_is_described_only_where_it_was_corrected(run):
 
 def test_a_run_without_m0_says_so(relative_run):
     assert 'There was no M0' in text_of(relative_run)
+
+
+@pytest.mark.parametrize(
+    ('route', 'words'),
+    [
+        (M0Route.SEPARATE, 'separate M0 scan'),
+        (M0Route.INCLUDED, 'M0 volumes of the series'),
+        (M0Route.CONTROL, 'mean of the control volumes'),
+        (M0Route.ESTIMATE, 'M0 of blood that the metadata state'),
+    ],
+)
+def test_the_source_of_m0_is_named(run, route, words):
+    assert words in text_of(with_plan(run, M0=route.value)).split('M0 of tissue ')[1]
+
+
+def test_the_recovery_of_m0_is_stated_with_the_t1_of_tissue(run, relative_run):
+    stated = '1 − exp(−TR/T1) to correct its incomplete recovery (repetition time TR 4.8 s, T1 of '
+    assert f'{stated}tissue 1.2 s)' in text_of(run)
+    assert 'recovery' not in text_of(relative_run)
+
+
+def test_a_scale_of_m0_is_stated(run):
+    assert 'multiplied by 10 to bring it' in text_of(with_plan(run, M0_scale='10'))
+    assert 'multiplied' not in text_of(run)
+
+
+@pytest.mark.parametrize(
+    ('value', 'words'),
+    [
+        ('yes, 2 pulses', 'was suppressed (number of inversion pulses: 2).'),
+        ('yes', 'was suppressed.'),
+        ('no', 'was not suppressed.'),
+        ('not stated', 'suppressed is not stated.'),
+    ],
+)
+def test_background_suppression_is_stated(run, value, words):
+    assert words in text_of(with_plan(run, Background_suppression=value))
+
+
+def test_the_t1_of_tissue_is_no_constant_of_the_formula_for_one_delay(single_delay_run):
+    text = text_of(single_delay_run)
+    assert text.count('1.2 s') == 1
+    assert 'T1 of tissue 1.2 s' in text
+    assert 'a T1 of 1.65 s in blood, and' in text
+
+
+def test_the_formula_is_cited_that_the_labelling_calls_for(single_delay_run):
+    acquisition = single_delay_run.acquisition
+    velocity = replace(acquisition, labeling=LabelingType.VSASL)
+    quipss = replace(acquisition, labeling=LabelingType.PASL, bolus_cut_off=BolusCutOff.QUIPSS)
+    assert 'Qin et al., 2022' in text_of(replace(single_delay_run, acquisition=velocity))
+    assert 'Wong et al., 1998' in text_of(replace(single_delay_run, acquisition=quipss))
+
+
+def test_differences_alone_are_masked_by_otsu_and_an_m0_scan_by_epi_threshold(run, relative_run):
+    assert 'N4 (Tustison et al., 2010)' in text_of(run)
+    only = text_of(replace(relative_run, confounds=None))
+    assert 'Otsu, 1979' in only
+    assert 'Tustison' not in only
+    assert 'subtracted from its control' not in only
+    with_m0 = text_of(replace(run, confounds=None))
+    assert 'Tustison' in with_m0
+    assert 'Otsu' not in with_m0
 
 
 def test_the_markdown_numbers_the_references(run):

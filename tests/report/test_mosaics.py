@@ -17,7 +17,7 @@ from aslprep_nn.report.mosaics import (
     mask_over_reference,
 )
 from aslprep_nn.report.painting import NO_ESTIMATE, OUTLINE, STATUS_COLORS
-from aslprep_nn.report.sheet import Grid
+from aslprep_nn.report.sheet import Grid, draw_sheet
 
 
 def pixels(figure):
@@ -89,6 +89,35 @@ def test_m0_is_drawn_where_there_is_one(run, relative_run):
 def test_differences_have_a_column_for_each_delay(run, single_delay_run):
     assert 'at 6 delays in 4 slices' in delta_m_by_delay(run).alt
     assert 'at 1 delays in 12 slices' in delta_m_by_delay(single_delay_run).alt
+
+
+def test_the_scale_of_the_differences_names_its_unit(run, relative_run, monkeypatch):
+    titles = []
+
+    def spy(*args, title, **options):
+        titles.append(title)
+        return draw_sheet(*args, title=title, **options)
+
+    monkeypatch.setattr('aslprep_nn.report.mosaics.draw_sheet', spy)
+    delta_m_by_delay(run)
+    delta_m_by_delay(relative_run)
+    assert titles == [
+        'Mean difference by delay: delta M [% of M0]',
+        'Mean difference by delay: delta M over its mean [1]',
+    ]
+
+
+def test_a_transit_time_that_cannot_be_told_is_striped(run):
+    """CBF is there in every voxel, ATT in none."""
+    att = replace(run.maps['att'], values=np.full(run.mask.shape, np.nan))
+    status = np.where(run.mask, FitStatus.ATT_NOT_IDENTIFIABLE, FitStatus.OUTSIDE)
+    cbf = replace(run.maps['cbf'], values=np.where(run.mask, 50.0, np.nan))
+    unclear = replace(run, maps={**run.maps, 'att': att, 'cbf': cbf}, status=status)
+    flow, time, _, _ = maps_at_a_glance(unclear)
+    assert share_of(time, NO_ESTIMATE[0]) > 0.1
+    assert share_of(flow, NO_ESTIMATE[0]) < 0.01
+    assert 'No voxel has an estimate' in time.alt
+    assert 'striped where these delays cannot tell it' in time.caption
 
 
 def test_many_delays_fit_beside_each_other(simulate_run):

@@ -3,6 +3,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import pytest
 
@@ -72,6 +73,12 @@ def test_every_image_has_a_text_and_a_size(output_dir):
 
 def test_a_page_is_small_enough_to_send(output_dir):
     assert write_subject_page(output_dir, '01').stat().st_size <= 8e6
+
+
+def test_the_word_of_the_verdict_keeps_its_width_beside_a_long_sentence():
+    style = files('aslprep_nn.report').joinpath('templates', 'style.css').read_text()
+    rule = re.search(r'^\.verdict \.word \{([^}]*)\}', style, re.MULTILINE).group(1)
+    assert 'flex: none' in rule
 
 
 def test_a_hostile_subject_name_is_text(tmp_path, simulate_run):

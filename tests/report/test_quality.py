@@ -43,10 +43,45 @@ def test_shares_count_voxels_of_the_mask(run):
     voxels = np.argwhere(run.mask)
     n_voxels = len(voxels)
     cbf[tuple(voxels[: n_voxels // 4].T)] = np.nan
-    cbf[tuple(voxels[n_voxels // 4 : n_voxels // 2].T)] = -5
     found = measured(with_map(run, 'cbf', cbf))
     assert found['fraction_estimated'] == pytest.approx(0.75, abs=1e-3)
-    assert found['fraction_negative_cbf'] == pytest.approx(1 / 3, abs=1e-3)
+
+
+def test_negative_differences_count_where_there_is_a_measurement(run, single_delay_run):
+    for results in (run, single_delay_run):
+        signal = np.ones_like(results.relative_delta_m)
+        voxels = np.argwhere(results.mask)
+        n_voxels = len(voxels)
+        signal[tuple(voxels[: n_voxels // 4].T)] = np.nan
+        signal[tuple(voxels[n_voxels // 4 : n_voxels // 2].T)] = -1
+        found = measured(replace(results, relative_delta_m=signal))
+        assert found['fraction_negative_delta_m'] == pytest.approx(1 / 3, abs=1e-3)
+
+
+def test_patchy_cbf_counts_only_where_the_transit_time_can_be_told(run):
+    told = np.isin(run.status, (FitStatus.CONVERGED, FitStatus.ON_KINK)) & run.mask
+    wild = np.where(told, run.maps['cbf'].values, 500.0)
+    changed = measured(with_map(run, 'cbf', wild))['spatial_cov']
+    assert changed == measured(run)['spatial_cov']
+    assert 20 < changed < 90
+
+
+def test_with_one_delay_negative_estimates_count_for_the_variation(single_delay_run):
+    cbf = np.where(single_delay_run.mask, 50.0, np.nan)
+    half = np.argwhere(single_delay_run.mask)[::2]
+    cbf[tuple(half.T)] = -10
+    status = single_delay_run.status.copy()
+    status[tuple(half.T)] = FitStatus.AT_BOUND
+    found = measured(replace(with_map(single_delay_run, 'cbf', cbf), status=status))
+    assert found['spatial_cov'] == pytest.approx(150, abs=0.1)
+
+
+def test_patchy_cbf_is_arterial_blood_only_where_arrival_is_not_modelled(run, single_delay_run):
+    for results, is_arterial in ((run, False), (single_delay_run, True)):
+        numbers = {number.name: number for number in measure_quality(results)}
+        concern = replace(numbers['spatial_cov'], value=97).concern
+        assert '97 %' in concern
+        assert ('arteries' in concern) is is_arterial
 
 
 def test_motion_is_read_from_the_confounds(run):
@@ -78,7 +113,26 @@ def test_differences_between_delays_do_not_count_as_scatter(run):
 def test_noise_alone_is_not_far_above_noise(run):
     rng = np.random.default_rng(2)
     noise = rng.standard_normal(run.relative_delta_m.shape)
-    assert abs(measured(replace(run, relative_delta_m=noise))['perfusion_z']) < 5
+    assert abs(measured(replace(run, relative_delta_m=noise))['perfusion_z']) < 0.2
+
+
+def test_perfusion_above_noise_is_that_of_a_typical_voxel(run):
+    rng = np.random.default_rng(4)
+    noise = rng.standard_normal(run.relative_delta_m.shape)
+    n_measurements = noise.shape[-1]
+    weak = replace(run, relative_delta_m=1.5 / n_measurements**0.5 + noise)
+    number = {each.name: each for each in measure_quality(weak)}['perfusion_z']
+    assert number.value == pytest.approx(1.5, abs=0.1)
+    assert number.mark is Mark.LOOK
+    assert 'hardly be told from noise' in number.concern
+
+
+def test_a_transit_time_without_an_estimate_leaves_the_share_of_estimates_alone(run):
+    att = np.full(run.mask.shape, np.nan)
+    unclear = np.where(run.mask, FitStatus.ATT_NOT_IDENTIFIABLE, FitStatus.OUTSIDE)
+    found = measured(replace(with_map(run, 'att', att), status=unclear))
+    assert found['fraction_estimated'] == measured(run)['fraction_estimated']
+    assert math.isnan(found['spatial_cov'])
 
 
 def test_one_measurement_tells_nothing_about_repetitions(simulate_run):

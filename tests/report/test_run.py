@@ -7,6 +7,7 @@ import pytest
 
 from aslprep_nn.maps import ParameterMap
 from aslprep_nn.report.page import write_subject_page
+from aslprep_nn.report.quality import measure_quality
 from aslprep_nn.report.run import write_run_report
 
 
@@ -30,6 +31,13 @@ def test_every_file_it_names_exists_and_none_else(report_path, report):
     named |= {sprite['file'] for sprite in report['viewer']['maps']}
     assert named | {report_path.name} == {path.name for path in report_path.parent.iterdir()}
     assert all(name.startswith('sub-01_ses-a_desc-') for name in named)
+
+
+def test_numbers_that_are_known_are_not_measured_again(small, tmp_path, monkeypatch):
+    numbers = tuple(replace(each, value=1.0) for each in measure_quality(small))
+    monkeypatch.setattr('aslprep_nn.report.run.measure_quality', None)
+    path = write_run_report(small, tmp_path, 'sub-01', numbers=numbers)
+    assert {each['value'] for each in json.loads(path.read_text())['quality']} == {1.0}
 
 
 def test_five_numbers_come_first(report):
