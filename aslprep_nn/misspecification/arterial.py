@@ -51,7 +51,7 @@ def arterial_scores(
     -------
     ``(passage, voxel)``.
     """
-    explained = torch.einsum('dnv,nk->vdk', tangent.basis, shapes)
+    explained = (shapes.mT @ tangent.basis).permute(2, 0, 1)
     within = vectors.along(tangent.basis, signal)
     deviation = vectors.values @ shapes - (signal.mT @ shapes).unsqueeze(1)
     deviation = deviation - torch.bmm(within, explained)

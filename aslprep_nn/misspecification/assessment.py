@@ -199,7 +199,7 @@ class _Task:
 def _noise_statistics(vectors: RepetitionVectors, tangent: Tangent) -> dict[str, Tensor]:
     count = vectors.count
     scatter = ScoreCovariance.of(vectors, tangent)
-    largest, smallest = scatter.spread(vectors.variance())
+    largest, smallest = scatter.spread(vectors.variance)
     # Two repetitions differ along one direction only: rounding must not hide that.
     spread = Spread(largest, torch.where(count == 2, 0 * smallest, smallest))
     covariance = scatter.covariance(tangent)

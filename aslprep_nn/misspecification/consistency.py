@@ -122,8 +122,8 @@ def hausman(
     return Consistency(
         statistic,
         p_of_ratio(statistic / 2, torch.full_like(statistic, 2), degrees.to(statistic)),
-        tested * cbf.abs() / whole.parameters['cbf'],
-        tested * att.abs() / whole.parameters['att'],
+        tested * cbf.abs() / whole.parameters['cbf'].to(cbf),
+        tested * att.abs() / whole.parameters['att'].to(att),
     )
 
 
@@ -171,7 +171,7 @@ def _identified_bound(model: SignalModel, whole: Fit, voxels: Tensor, weight: Te
     the far side of a kink, where the bound at hand does not describe their scatter.
     """
     cbf, att, noise = (
-        values[voxels].double()
+        values[voxels].to(weight)
         for values in (whole.parameters['cbf'], whole.parameters['att'], whole.noise)
     )
     bound = fisher_information(model, cbf, att, weight).covariance(noise)

@@ -34,12 +34,12 @@ class Tangent(NamedTuple):
     @classmethod
     def of(cls, d_cbf: Tensor, d_att: Tensor) -> Tangent:
         """Decompose the Jacobian; its columns are ``(timing, voxel)``."""
-        cbf = d_cbf.norm(dim=0)
+        cbf = d_cbf.square().sum(0).sqrt()
         first = d_cbf / cbf
         both = (first * d_att).sum(0)
         rest = d_att - both * first
-        att = rest.norm(dim=0)
-        att = torch.where(att > COLLINEAR * d_att.norm(dim=0), att, torch.nan)
+        att = rest.square().sum(0).sqrt()
+        att = torch.where(att > COLLINEAR * d_att.square().sum(0).sqrt(), att, torch.nan)
         return cls(torch.stack([first, rest / att]), cbf, both, att)
 
     def orthogonalize(self, directions: Tensor) -> Tensor:
@@ -57,5 +57,5 @@ class Tangent(NamedTuple):
         rest = directions
         for axis in self.basis:
             rest = rest - axis * (axis * rest).sum(1, keepdim=True)
-        length, before = rest.norm(dim=1, keepdim=True), directions.norm(dim=1, keepdim=True)
+        length, before = (v.square().sum(1, keepdim=True).sqrt() for v in (rest, directions))
         return rest / torch.where(length > COLLINEAR * before, length, torch.nan)

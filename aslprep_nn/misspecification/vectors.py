@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -42,7 +43,9 @@ class RepetitionVectors:
             Which measurements share a timing.
         """
         sets = complete_sets(repetitions).mT
-        values = data[:, sets.flatten().to(data.device)].reshape(-1, *sets.shape)
+        if not torch.equal(sets.flatten(), torch.arange(data.shape[-1])):
+            data = data[:, sets.flatten().to(data.device)]
+        values = data.reshape(-1, *sets.shape)
         complete = torch.isfinite(values.sum(-1))
         if not bool(complete.all()):
             values = torch.where(complete.unsqueeze(-1), values, 0)
@@ -97,24 +100,28 @@ class RepetitionVectors:
         count, n_timings = self.values.shape[1:]
         if data.shape[-1] > count * n_timings or not bool(self.complete.all()):
             return repetitions.summarize(data)
-        mean = self.values.mean(1)
-        squares = self.values.square().sum((1, 2)) - count * mean.square().sum(-1)
         return Summary.of(
-            mean=mean.mT.contiguous(),
+            mean=self.values.mean(1).mT.contiguous(),
             weight=torch.full((n_timings, 1), float(count)).to(data),
-            scatter=squares.clamp(min=0),
+            scatter=self.scatter,
             n_measurements=torch.full((1,), count * n_timings, device=data.device),
         )
 
+    @cached_property
+    def scatter(self) -> Tensor:
+        """Sum of squares of the complete repetitions about their mean, ``(voxel,)``."""
+        everything = self.values.flatten(1)
+        squares: Tensor = torch.linalg.vecdot(everything, everything)
+        total = self.values.sum(1)
+        return (squares - total.square().sum(-1) / self.count).clamp(min=0)
+
+    @property
     def variance(self) -> Tensor:
-        """Pool the variance of a measurement within timings, ``(voxel,)``.
+        """The variance of a measurement pooled within timings, ``(voxel,)``.
 
         It needs no model of the signal: only that nothing but noise changes between repetitions.
         """
-        count = self.count
-        total = self.values.sum(1)
-        squares = self.values.square().sum((1, 2)) - total.square().sum(-1) / count
-        return squares.clamp(min=0) / (self.n_timings * (count - 1))
+        return self.scatter / (self.n_timings * (self.count - 1))
 
 
 def complete_sets(repetitions: Repetitions) -> Tensor:

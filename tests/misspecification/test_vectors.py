@@ -32,7 +32,7 @@ def test_the_pooled_variance_is_that_of_the_noise_whatever_the_signal():
     generator = torch.Generator().manual_seed(1)
     data = 3 * torch.randn(4000, 12, generator=generator, dtype=torch.float64)
     data += torch.tensor([5.0, -7.0, 100.0]).repeat(4)
-    variance = RepetitionVectors.of(data, repetitions(*[1, 2, 3] * 4)).variance()
+    variance = RepetitionVectors.of(data, repetitions(*[1, 2, 3] * 4)).variance
     assert variance.mean() == pytest.approx(9, rel=0.02)
 
 
