@@ -25,6 +25,7 @@ LABEL org.opencontainers.image.title="aslprep_nn" \
 COPY --from=build /opt/aslprep_nn /opt/aslprep_nn
 # No home, no user database entry and no network is needed; caches go where anyone may write.
 ENV PATH=/opt/aslprep_nn/bin:$PATH \
+    ASLPREP_NN_CONTAINER=docker \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONNOUSERSITE=1 \
     PYTHONUNBUFFERED=1 \

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 
 DEMO = Path(__file__).parents[1] / 'data' / 'demo'
@@ -69,6 +70,27 @@ def test_the_standard_deviation_of_cbf_covers_its_error(output):
     error = estimate(output, 'sub-01', 'cbf') - truth('sub-01', 'desc-truth_cbf')
     z = error[inside] / estimate(output, 'sub-01', 'desc-std_cbf')[inside]
     assert 0.7 < np.median(np.abs(z)) / 0.6745 < 1.6
+
+
+def test_the_itk_transforms_are_where_the_head_really_was(output):
+    text = (
+        output / 'sub-01' / 'perf' / 'sub-01_from-orig_to-aslref_mode-image_xfm.txt'
+    ).read_text()
+    lines = [line.split()[1:] for line in text.splitlines() if line.startswith('Parameters')]
+    numbers = np.array(lines, dtype=float)
+    flip = np.array([-1.0, -1.0, 1.0])  # ITK counts left and posterior, NIfTI right and anterior
+    found = np.tile(np.eye(4), (len(numbers), 1, 1))
+    found[:, :3, :3] = numbers[:, :9].reshape(-1, 3, 3) * flip * flip[:, None]
+    found[:, :3, 3] = numbers[:, 9:] * flip
+    table = TRUTH / 'sub-01' / 'perf' / 'sub-01_desc-motion_timeseries.tsv'
+    motion = pd.read_csv(table, sep='\t')
+    names = [f'matrix_{row}{column}' for row in range(3) for column in range(4)]
+    true = np.tile(np.eye(4), (len(motion), 1, 1))
+    true[:, :3] = motion[names].to_numpy().reshape(-1, 3, 4)
+    point = np.array([30.0, -40.0, 20.0, 1.0])
+    error = np.linalg.norm(((found - true) @ point)[:, :3], axis=1)
+    assert np.median(error) < 0.5
+    assert np.median(np.linalg.norm(((np.eye(4) - true) @ point)[:, :3], axis=1)) > 0.9
 
 
 def test_every_run_is_recorded_as_done(output):

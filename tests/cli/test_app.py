@@ -91,6 +91,21 @@ def test_every_voxel_without_an_estimate_is_nan(finished):
     assert np.isfinite(cbf[outcome == 1]).all()
 
 
+def test_differences_without_m0_give_cbf_relative_to_its_median(make_dataset, output):
+    one = Subject()
+    rng = np.random.default_rng(0)
+    one.series = 40 * (one.m0 > 50)[..., None] + rng.normal(0, 4, (*one.m0.shape, 6))
+    one.context = ['deltam'] * 6
+    one.sidecar |= {'M0Type': 'Absent', 'PostLabelingDelay': [0.5, 1.0, 1.5] * 2}
+    ended = run_app(make_dataset(one), output, 'participant')
+    assert ended.returncode == 0, ended.stderr
+    folder = output / 'sub-01' / 'perf'
+    assert np.nanmedian(nib.load(folder / 'sub-01_cbf.nii.gz').get_fdata()) == pytest.approx(1)
+    sidecar = json.loads((folder / 'sub-01_cbf.json').read_text(encoding='utf-8'))
+    assert sidecar['Units'] == '1'
+    assert 'no M0' in sidecar['Description']
+
+
 def test_input_is_never_written_to(finished):
     root, _ = finished
     assert {path.name for path in root.rglob('*') if path.is_file()} == {
@@ -201,7 +216,7 @@ def test_a_run_that_another_process_works_on_is_left_alone(make_dataset, output)
         ended = run_app(root, output, 'participant')
     assert ended.returncode == 1
     assert 'sub-01: another process is working on it' in ended.stderr
-    assert [path.name for path in output.rglob('*_cbf.nii.gz')] == ['sub-02_cbf.nii.gz']
+    assert [path.name for path in output.rglob('sub-??_cbf.nii.gz')] == ['sub-02_cbf.nii.gz']
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='this machine has the device')

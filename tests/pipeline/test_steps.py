@@ -103,6 +103,42 @@ def test_a_separate_m0_is_brought_onto_the_grid_of_the_series(tmp_path):
     np.testing.assert_allclose(load(done.m0scan), 7.0, rtol=1e-5)
 
 
+def test_voxels_that_left_the_field_of_view_are_not_brain(tmp_path):
+    x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in (24, 24, 12)), indexing='ij')
+    head = 100.0 * (x**2 + y**2 + z**2 < 0.7) + 2 + np.random.default_rng(0).random(x.shape)
+    seen = np.ones(head.shape)
+    seen[:, :, 7:] = 0
+    reference = save(tmp_path / 'reference.nii.gz', head)
+    done = steps.mask_brain(
+        reference=reference,
+        shows_tissue=True,
+        series=reference,
+        fov_mask=save(tmp_path / 'fov.nii.gz', seen),
+        folder=tmp_path,
+    )
+    mask = load(done.mask)
+    assert mask[:, :, :7].any()
+    assert not mask[:, :, 7:].any()
+
+
+def test_att_that_the_protocol_cannot_tell_is_nan_and_cbf_is_not(tmp_path):
+    early = Acquisition(LabelingType.PCASL, (2.5, 3.0), (1.8, 1.8), 0.85)
+    decay = np.exp(-np.array([2.5, 3.0]) / 0.9)  # all blood arrived before the first delay
+    done = steps.fit_voxels(
+        relative_delta_m=save(tmp_path / 'r.nii.gz', np.ones((*GRID, 2)) * 0.05 * decay),
+        mask=save(tmp_path / 'mask.nii.gz', np.ones(GRID)),
+        acquisition=early,
+        device='cpu',
+        n_threads=1,
+        folder=tmp_path,
+    )
+    maps = {path.name.split('.')[0]: load(path) for path in done.maps}
+    assert set(maps['fitstatus'].ravel()) == {FitStatus.ATT_NOT_IDENTIFIABLE}
+    assert np.isnan(maps['att']).all()
+    assert np.isnan(maps['std_att']).all()
+    assert np.isfinite(maps['cbf']).all()
+
+
 def test_voxels_outside_the_mask_are_nan_with_status_outside(tmp_path):
     mask = np.zeros(GRID)
     mask[2:4, 2:4, 1:3] = 1
