@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from voxels import SHORT_DELAYS, Population, measure, pcasl, rejected
+
+from aslprep_nn.estimation.fit import Fit
+from aslprep_nn.estimation.information import Covariance
+from aslprep_nn.estimation.least_squares import fit_cbf_att
+from aslprep_nn.misspecification.consistency import hausman, subset_consistency
+
+OPTIONS = {'slice_delay': None, 't1_tissue': None, 'kinetics': None, 'device': 'cpu'}
+
+
+def fit_of(cbf: float, att: float) -> Fit:
+    fit = Fit.nothing(1, ['cbf', 'att'], torch.float64, torch.device('cpu'))
+    fit.parameters['cbf'][:], fit.parameters['att'][:] = cbf, att
+    return fit
+
+
+def bound_of(cbf: float, both: float, att: float) -> Covariance:
+    return Covariance(*(torch.tensor([v], dtype=torch.float64) for v in (cbf, both, att)))
+
+
+def test_hausman_is_the_distance_in_units_of_the_covariance():
+    bounds = bound_of(9.0, 0.1, 0.01), bound_of(16.0, 0.2, 0.03)
+    found = hausman(
+        (fit_of(60, 1.0), fit_of(50, 1.2)), bounds, fit_of(55, 1.1), torch.tensor([100])
+    )
+    distance = np.array([10, -0.2])
+    expected = distance @ np.linalg.inv([[25, 0.3], [0.3, 0.04]]) @ distance
+    assert float(found.hausman) == pytest.approx(expected)
+    assert float(found.p) == pytest.approx(stats.f.sf(expected / 2, 2, 100))
+    assert float(found.cbf_error) == pytest.approx(10 / 55)
+    assert float(found.att_error) == pytest.approx(0.2 / 1.1)
+
+
+def test_voxels_that_one_half_cannot_identify_are_not_compared():
+    acquisition = pcasl(delays=SHORT_DELAYS, repetitions=8)
+    data = measure(acquisition, Population((50, 70), (0.05, 0.2), 0.001), n_voxels=50)
+    found = subset_consistency(data, acquisition, fit_cbf_att(data, acquisition), **OPTIONS)
+    assert found.p.isnan().all()
+    assert found.cbf_error.isnan().all()
+
+
+def test_a_missing_measurement_weakens_the_comparison_of_its_own_voxel_only():
+    acquisition = pcasl(repetitions=4)
+    data = measure(acquisition, Population((60, 60), (1.25, 1.25)), n_voxels=20)
+    whole = fit_cbf_att(data, acquisition)
+    before = subset_consistency(data, acquisition, whole, **OPTIONS)
+    data[3, 30:40] = torch.nan
+    after = subset_consistency(data, acquisition, whole, **OPTIONS)
+    others = torch.arange(20) != 3
+    torch.testing.assert_close(after.hausman[others], before.hausman[others], rtol=1e-3, atol=1e-3)
+    assert after.hausman[3] != before.hausman[3]
+
+
+def test_a_wrong_labelling_duration_makes_early_and_late_delays_disagree():
+    acquisition = pcasl(repetitions=10)
+    truth = Population((60.0, 150.0), (0.9, 2.0))
+    data = measure(pcasl(repetitions=10, duration=1.8), truth)
+    found = subset_consistency(data, acquisition, fit_cbf_att(data, acquisition), **OPTIONS)
+    assert rejected(found.p) > 0.55
