@@ -35,12 +35,15 @@ class M0Plan:
         volumes in their order [s].
     estimate
         M0 of blood, where the sidecar states it [scanner units].
+    rivals
+        Separate images that fit the series as well and were not taken.
     """
 
     route: M0Route
     path: Path | None = None
     repetition_times: tuple[float, ...] = ()
     estimate: float | None = None
+    rivals: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,10 @@ class ASLRun:
         One entry per measurement of delta M, in the order of the pairs.
     m0
         Where the calibration comes from.
+    is_suppressed
+        True where the background was suppressed; None where that is not stated.
+    n_suppression_pulses
+        How many pulses did it; None where that is not stated.
     plan
         What will be done and why, for people.
     notes
@@ -86,6 +93,8 @@ class ASLRun:
     timings: tuple[tuple[float, float], ...]
     acquisition: Acquisition
     m0: M0Plan
+    is_suppressed: bool | None = None
+    n_suppression_pulses: int | None = None
     plan: tuple[PlanRow, ...] = ()
     notes: tuple[str, ...] = ()
     sources: tuple[Path, ...] = ()
@@ -104,10 +113,6 @@ class ASLRun:
     def estimates_att(self) -> bool:
         """True where the protocol has more than one timing."""
         return self.acquisition.is_multi_delay
-
-    def indices(self, volume_type: VolumeType) -> tuple[int, ...]:
-        """Return where the volumes of a type lie in the series."""
-        return tuple(i for i, found in enumerate(self.volume_types) if found is volume_type)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ class Subject:
     context: Sequence[str] | None = tuple(CONTEXT)
     series: np.ndarray | None = None
     m0: np.ndarray | None = None
+    m0_affine: np.ndarray = field(default_factory=AFFINE.copy)
     m0_sidecar: dict[str, Any] | None = field(
         default_factory=lambda: {'RepetitionTimePreparation': 6.0}
     )
@@ -60,7 +61,8 @@ class Subject:
             rows = '\n'.join(['volume_type', *self.context, ''])
             Path(f'{stem}_aslcontext.tsv').write_text(rows, encoding='utf-8')
         if self.m0 is not None:
-            nib.save(nib.Nifti1Image(self.m0.astype(np.float32), AFFINE), f'{stem}_m0scan.nii.gz')
+            m0 = nib.Nifti1Image(self.m0.astype(np.float32), self.m0_affine)
+            nib.save(m0, f'{stem}_m0scan.nii.gz')
         if self.m0_sidecar is not None:
             text = json.dumps(self.m0_sidecar)
             Path(f'{stem}_m0scan.json').write_text(text, encoding='utf-8')

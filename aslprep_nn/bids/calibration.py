@@ -8,8 +8,9 @@ from pathlib import Path
 from bids.layout import BIDSLayout
 
 from aslprep_nn.acquisition import M0Type, VolumeType
-from aslprep_nn.bids.image import check_image
-from aslprep_nn.bids.query import associated, m0scans
+from aslprep_nn.bids.image import check_image, check_overlap
+from aslprep_nn.bids.m0scans import choose_m0scan
+from aslprep_nn.bids.query import associated
 from aslprep_nn.bids.sidecar import Sidecar, read_sidecar
 from aslprep_nn.errors import AslprepError
 from aslprep_nn.run import M0Plan, M0Route
@@ -44,20 +45,21 @@ def read_m0(
 
 
 def _separate(sidecar: Sidecar, layout: BIDSLayout, series: Path) -> M0Plan | None:
-    candidates = m0scans(layout, series)
-    if not candidates:
+    choice = choose_m0scan(layout, series)
+    if choice is None:
         expected = series.name.replace('_asl.', '_m0scan.')
         sidecar.complain(
             'M0Type',
             f'a file {expected} beside the series',
-            'Copy the M0 image there, or change M0Type.',
+            'Copy the M0 image there, let its IntendedFor name the series, or change M0Type.',
         )
         return None
     root = Path(layout.root)
-    path = candidates[0]
+    path = choice.path
     name = str(path.relative_to(root)).split('.')[0] + '.json'
     try:
         shape = check_image(path, root, dimensions=(3, 4))
+        check_overlap(path, series, root)
         own = read_sidecar(associated(layout, path, 'm0scan', '.json'), root, name)
     except AslprepError as error:
         sidecar.problems += error.problems
@@ -65,12 +67,16 @@ def _separate(sidecar: Sidecar, layout: BIDSLayout, series: Path) -> M0Plan | No
     n_volumes = shape[3] if len(shape) > 3 else 1
     times = _repetition_times(own, range(n_volumes), n_volumes)
     sidecar.problems += own.problems
-    return None if times is None else M0Plan(M0Route.SEPARATE, path, times)
+    if times is None:
+        return None
+    return M0Plan(M0Route.SEPARATE, path, times, rivals=choice.rivals)
 
 
 def _of_series(
     sidecar: Sidecar, volume_types: Sequence[VolumeType], wanted: VolumeType, route: M0Route
 ) -> M0Plan | None:
+    if not volume_types:  # aslcontext.tsv could not be read, which has been complained about
+        return None
     indices = [index for index, found in enumerate(volume_types) if found is wanted]
     if not indices:
         sidecar.complain(
@@ -104,6 +110,8 @@ def _repetition_times(
 
 def _estimate(sidecar: Sidecar) -> M0Plan | None:
     value = sidecar.number('M0Estimate')
+    if value is None and sidecar.states('M0Estimate'):
+        return None
     if value is None or value <= 0:
         sidecar.complain(
             'M0Estimate',

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from aslprep_nn.acquisition import VolumeType
 from aslprep_nn.errors import MetadataError, Problem
+from aslprep_nn.preprocessing.pairs import Pair, pair_volumes
 
 HOW_TO_WRITE = (
     f'Write a TSV with the header "volume_type" and one row per volume: {", ".join(VolumeType)}.'
 )
 
 
-def read_context(
-    path: Path | None, expected: Path, n_volumes: int, root: Path
-) -> tuple[VolumeType, ...]:
+@dataclass(frozen=True)
+class Context:
+    """What the volumes of a series show, and the file that says so.
+
+    Parameters
+    ----------
+    file
+        As people should see it.
+    volume_types
+        One per volume, at least one.
+    """
+
+    file: str
+    volume_types: tuple[VolumeType, ...]
+
+
+def read_context(path: Path | None, expected: Path, n_volumes: int, root: Path) -> Context:
     """Read the type of every volume.
 
     Parameters
@@ -31,8 +49,8 @@ def read_context(
     Raises
     ------
     MetadataError
-        If it is absent, has no ``volume_type`` column, an unknown word, or another number of
-        rows than the image has volumes.
+        If it is absent or unreadable, has no ``volume_type`` column, an unknown word, or
+        another number of rows than the image has volumes.
     """
     if path is None:
         name = str(expected.relative_to(root))
@@ -40,35 +58,111 @@ def read_context(
             Problem(name, '', 'absent', f'{n_volumes} rows, one per volume', HOW_TO_WRITE)
         )
     name = str(path.relative_to(root))
-    lines = path.read_text(encoding='utf-8-sig').split('\n')
-    rows = [line.rstrip('\r').split('\t') for line in lines if line.strip()]
+    words = _words(path, name)
+    problems = _unknown_words(words, name)
+    if len(words) != n_volumes:
+        expectation = f'{n_volumes}, one per volume of the image'
+        problems.append(
+            Problem(name, 'volume_type', f'{len(words)} rows', expectation, HOW_TO_WRITE)
+        )
+    if problems:
+        raise MetadataError(problems)
+    return Context(name, tuple(VolumeType(word) for word in words))
+
+
+def read_pairs(context: Context, timings: Sequence[tuple[float, float]]) -> tuple[Pair, ...]:
+    """Match labels with controls; () where differences are given instead.
+
+    Parameters
+    ----------
+    context
+        What each volume shows.
+    timings
+        Delay and labelling duration of each volume [s].
+
+    Raises
+    ------
+    MetadataError
+        If the volumes are no measurement of delta M, or one lacks its partner.
+    """
+    volume_types = context.volume_types
+    if VolumeType.CBF in volume_types:
+        raise _unusable(
+            context,
+            'cbf',
+            'control, label or deltam volumes',
+            'Maps of CBF made elsewhere are not processed.',
+        )
+    _check_partners(context, timings)
+    has_differences = VolumeType.DELTAM in volume_types
+    if has_differences == (VolumeType.LABEL in volume_types):
+        found = 'both kinds' if has_differences else 'neither kind'
+        expected = 'either control/label pairs or deltam volumes'
+        raise _unusable(context, found, expected, 'Correct aslcontext.tsv.')
+    return pair_volumes(volume_types, timings)
+
+
+def _words(path: Path, name: str) -> list[str]:
+    """Return the column of types; blanks around a word are no part of it."""
+    try:
+        text = path.read_text(encoding='utf-8-sig')
+    except (OSError, UnicodeDecodeError) as error:
+        found = f'not readable as UTF-8 text ({error})'
+        raise MetadataError(
+            Problem(name, '', found, 'a TSV in UTF-8', 'Save it again as plain text in UTF-8.')
+        ) from error
+    lines = [line for line in text.split('\n') if line.strip()]
+    rows = [[word.strip() for word in line.split('\t')] for line in lines]
     header = rows[0] if rows else []
     if 'volume_type' not in header:
         found = f'absent from the header {header}'
         raise MetadataError(Problem(name, 'volume_type', found, 'a column', HOW_TO_WRITE))
     column = header.index('volume_type')
-    words = [row[column] if column < len(row) else '' for row in rows[1:]]
-    problems = [
+    return [row[column] if column < len(row) else '' for row in rows[1:]]
+
+
+def _unknown_words(words: Sequence[str], name: str) -> list[Problem]:
+    """Name each unknown word once, with its rows."""
+    rows = defaultdict(list)
+    for number, word in enumerate(words, start=1):
+        if word not in set(VolumeType):
+            rows[word].append(str(number))
+    expected = f'one of {", ".join(VolumeType)}'
+    return [
         Problem(
             name,
-            f'volume_type, row {number}',
+            f'volume_type, row{"s" if len(numbers) > 1 else ""} {", ".join(numbers)}',
             repr(word),
-            f'one of {", ".join(VolumeType)}',
+            expected,
             HOW_TO_WRITE,
         )
-        for number, word in enumerate(words, start=1)
-        if word not in set(VolumeType)
+        for word, numbers in rows.items()
     ]
-    if len(words) != n_volumes:
-        problems.append(
-            Problem(
-                name,
-                'volume_type',
-                f'{len(words)} rows',
-                f'{n_volumes}, one per volume of the image',
-                HOW_TO_WRITE,
-            )
+
+
+def _check_partners(context: Context, timings: Sequence[tuple[float, float]]) -> None:
+    controls, labels = (
+        Counter(
+            when for when, found in zip(timings, context.volume_types, strict=True) if found is kind
         )
-    if problems:
-        raise MetadataError(problems)
-    return tuple(VolumeType(word) for word in words)
+        for kind in (VolumeType.CONTROL, VolumeType.LABEL)
+    )
+    wrong = sorted(when for when in controls | labels if controls[when] != labels[when])
+    if wrong:
+        found = '; '.join(
+            f'{controls[when]} control and {labels[when]} label at PLD {when[0]:g} s'
+            for when in wrong
+        )
+        raise _unusable(
+            context,
+            found,
+            'as many controls as labels at every delay',
+            'Correct aslcontext.tsv, or remove the volume without a partner and its entries.',
+            field='volume_type and PostLabelingDelay',
+        )
+
+
+def _unusable(
+    context: Context, found: str, expected: str, remedy: str, *, field: str = 'volume_type'
+) -> MetadataError:
+    return MetadataError(Problem(context.file, field, found, expected, remedy))

@@ -43,7 +43,7 @@ def plan_rows(
         ),
         ('Slice timing', _slice_timing(sidecar, acquisition), 'SliceTiming'),
         ('Background suppression', _suppression(sidecar), 'BackgroundSuppression'),
-        ('M0', m0.route.value, sidecar.source('M0Type')),
+        ('M0', _m0(m0), sidecar.source('M0Type')),
     ]
     if m0.repetition_times:
         times = _listing(sorted(set(m0.repetition_times))) + ' s'
@@ -77,6 +77,12 @@ def notes(
         found.append(
             'There is no M0: CBF is relative, 1 being the median of the brain. ATT is not affected.'
         )
+    if m0.path is not None and m0.rivals:
+        rivals = ', '.join(path.name for path in m0.rivals)
+        found.append(
+            f'More than one M0 image fits the series: {m0.path.name} was taken, not {rivals}. '
+            'State IntendedFor in the sidecar of the right one.'
+        )
     if VolumeType.DELTAM in volume_types:
         found.append('Only differences were given: motion could not be corrected.')
     if not acquisition.is_multi_delay:
@@ -95,9 +101,9 @@ def notes(
             'label is not corrected: CBF is about 5 % too low for each pulse. Add '
             'BackgroundSuppressionNumberPulses or give --labeling-efficiency.'
         )
-    if 'SliceTiming' in sidecar.values and sidecar.values.get('MRAcquisitionType') == '3D':
+    if sidecar.states('SliceTiming') and sidecar.values.get('MRAcquisitionType') == '3D':
         found.append('SliceTiming was ignored: the readout is 3-D.')
-    if 'SliceTiming' not in sidecar.values and sidecar.values.get('MRAcquisitionType') == '2D':
+    if not sidecar.states('SliceTiming') and sidecar.values.get('MRAcquisitionType') == '2D':
         found.append(
             'The readout is 2-D but SliceTiming is absent: later slices have longer '
             'delays than assumed, and their CBF and ATT are biased. Add SliceTiming.'
@@ -115,7 +121,11 @@ def _listing(values: Sequence[float]) -> str:
 def _slice_timing(sidecar: Sidecar, acquisition: Acquisition) -> str:
     if acquisition.slice_times:
         return f'{len(acquisition.slice_times)} slices over {max(acquisition.slice_times):g} s'
-    return 'ignored: 3-D readout' if 'SliceTiming' in sidecar.values else 'none'
+    return 'ignored: 3-D readout' if sidecar.states('SliceTiming') else 'none'
+
+
+def _m0(m0: M0Plan) -> str:
+    return m0.route.value if m0.path is None else f'{m0.route.value} {m0.path.name}'
 
 
 def _suppression(sidecar: Sidecar) -> str:

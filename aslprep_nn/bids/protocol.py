@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from aslprep_nn.acquisition import Acquisition, BolusCutOff, LabelingType, VolumeType
-from aslprep_nn.bids.sidecar import Sidecar
+from aslprep_nn.acquisition import Acquisition, BolusCutOff, LabelingType
+from aslprep_nn.bids.sidecar import IN_SECONDS, Sidecar
 from aslprep_nn.constants import (
     EFFICIENCY_PER_SUPPRESSION_PULSE,
     LABELING_EFFICIENCY,
@@ -17,7 +16,6 @@ from aslprep_nn.constants import (
     Quantity,
 )
 from aslprep_nn.errors import MetadataError
-from aslprep_nn.preprocessing.pairs import Pair, pair_volumes
 from aslprep_nn.settings import PhysicsOptions
 
 FIELD_TOLERANCE = 0.15  # scanners report 2.89 T for a nominal 3 T
@@ -96,52 +94,16 @@ def read_constants(
     )
 
 
-def read_pairs(
-    sidecar: Sidecar, volume_types: Sequence[VolumeType], timing: Timing
-) -> tuple[Pair, ...] | None:
-    """Match labels with controls; () where differences are given instead."""
-    unsupported = {VolumeType.CBF} & set(volume_types)
-    if unsupported:
-        sidecar.complain(
-            'volume_type',
-            'control, label or deltam volumes',
-            'Maps of CBF made elsewhere are not processed.',
-            found='cbf',
-        )
+def read_suppression_pulses(sidecar: Sidecar) -> int | None:
+    """Read how many background-suppression pulses there were; None where it is not stated."""
+    field = 'BackgroundSuppressionNumberPulses'
+    n_pulses = sidecar.number(field)
+    if n_pulses is None:
         return None
-    counts = {
-        kind: Counter(
-            when
-            for when, found in zip(timing.of_volumes, volume_types, strict=True)
-            if found is kind
-        )
-        for kind in (VolumeType.CONTROL, VolumeType.LABEL)
-    }
-    controls, labels = counts[VolumeType.CONTROL], counts[VolumeType.LABEL]
-    if controls != labels:
-        wrong = sorted(when for when in controls | labels if controls[when] != labels[when])
-        found = '; '.join(
-            f'{controls[when]} control and {labels[when]} label at PLD {when[0]:g} s'
-            for when in wrong
-        )
-        sidecar.complain(
-            'volume_type and PostLabelingDelay',
-            'as many controls as labels at every delay',
-            'Correct aslcontext.tsv, or remove the volume without a partner and its entries.',
-            found=found,
-        )
+    if n_pulses < 0 or n_pulses % 1:
+        sidecar.complain(field, 'a count, 0 or more', 'Write the number of pulses.')
         return None
-    n_differences = volume_types.count(VolumeType.DELTAM)
-    if bool(n_differences) == bool(labels):
-        found = 'both kinds' if n_differences else 'neither kind'
-        sidecar.complain(
-            'volume_type',
-            'either control/label pairs or deltam volumes',
-            'Correct aslcontext.tsv.',
-            found=found,
-        )
-        return None
-    return pair_volumes(volume_types, timing.of_volumes)
+    return int(n_pulses)
 
 
 def build_acquisition(
@@ -172,7 +134,10 @@ def build_acquisition(
             bolus_cut_off=timing.bolus_cut_off,
         )
     except MetadataError as error:
-        sidecar.problems += [replace(problem, file=sidecar.name) for problem in error.problems]
+        sidecar.problems += [
+            replace(problem, file=sidecar.files.get(problem.field, sidecar.name))
+            for problem in error.problems
+        ]
         return None
 
 
@@ -198,8 +163,8 @@ def _read_bolus(
     technique = sidecar.text(
         'BolusCutOffTechnique', list(BolusCutOff), 'The protocol names the saturation scheme.'
     )
-    delays = sidecar.numbers('BolusCutOffDelayTime')
-    if delays is None:
+    delays = sidecar.seconds('BolusCutOffDelayTime')
+    if not sidecar.states('BolusCutOffDelayTime'):
         sidecar.complain(
             'BolusCutOffDelayTime',
             'seconds from the inversion to the cut-off',
@@ -212,10 +177,10 @@ def _read_bolus(
 
 def _read_slices(sidecar: Sidecar, shape: tuple[int, ...]) -> tuple[tuple[float, ...], int] | None:
     """Return the slice times in the order of the image's axis, and the axis."""
-    if 'SliceTiming' not in sidecar.values or sidecar.values.get('MRAcquisitionType') == '3D':
+    if not sidecar.states('SliceTiming') or sidecar.values.get('MRAcquisitionType') == '3D':
         return (), 2
-    times = sidecar.numbers('SliceTiming')
-    direction = str(sidecar.values.get('SliceEncodingDirection', 'k'))
+    times = sidecar.seconds('SliceTiming')
+    direction = str(sidecar.values.get('SliceEncodingDirection') or 'k')
     if direction.rstrip('-') not in SLICE_AXES:
         sidecar.complain(
             'SliceEncodingDirection',
@@ -234,12 +199,12 @@ def _read_slices(sidecar: Sidecar, shape: tuple[int, ...]) -> tuple[tuple[float,
             found=f'an array of {len(times)}',
         )
         return None
-    repetition_times = sidecar.numbers('RepetitionTimePreparation')
+    repetition_times = sidecar.seconds('RepetitionTimePreparation')
     if repetition_times and max(repetition_times) > 0 and max(times) >= max(repetition_times):
         sidecar.complain(
             'SliceTiming',
             f'less than the repetition time {max(repetition_times):g} s',
-            'Give the times in seconds.',
+            IN_SECONDS,
             found=f'up to {max(times):g}',
         )
         return None
@@ -251,7 +216,7 @@ def _efficiency(
 ) -> Quantity | None:
     """Return the labelling efficiency that is left after background suppression."""
     stated = sidecar.number('LabelingEfficiency')
-    n_pulses = sidecar.number('BackgroundSuppressionNumberPulses')
+    n_pulses = read_suppression_pulses(sidecar)
     suppressed = sidecar.flag('BackgroundSuppression')
     if labeling is None:
         return None
@@ -259,6 +224,11 @@ def _efficiency(
     if chosen is not None:
         return chosen
     base = LABELING_EFFICIENCY[labeling]
+    if stated is not None and not 0 < stated <= 1:
+        sidecar.complain(
+            'LabelingEfficiency', 'above 0 and at most 1', 'Give the fraction, not percent.'
+        )
+        return None
     if stated is not None:
         base = Quantity(stated, '1', sidecar.source('LabelingEfficiency'))
     if not suppressed or not n_pulses:

@@ -96,22 +96,6 @@ def associated(layout: BIDSLayout, image: Path, suffix: str, extension: str) -> 
     return tuple(Path(file) for file in files)
 
 
-def m0scans(layout: BIDSLayout, series: Path) -> tuple[Path, ...]:
-    """List the M0 images beside a series, those that share most of its entities first.
-
-    An image belongs to a series if no entity that both name differs; ``run`` and ``acq`` of
-    the M0 may be its own, so candidates are ranked, not excluded, by them.
-    """
-    files = layout.get(suffix='m0scan', extension=['.nii', '.nii.gz'])
-    entities = entities_of(layout, series)
-    beside = [Path(file.path) for file in files if Path(file.path).parent == series.parent]
-
-    def shared(path: Path) -> int:
-        return len(entities.items() & entities_of(layout, path).items())
-
-    return tuple(sorted(beside, key=lambda path: (-shared(path), path.name)))
-
-
 def entities_of(layout: BIDSLayout, path: Path) -> dict[str, str]:
     """Return the entities in a file's name."""
     entities = layout.get_file(str(path)).get_entities()

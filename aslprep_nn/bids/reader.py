@@ -12,12 +12,12 @@ from bids.layout import BIDSLayout
 from aslprep_nn.acquisition import Acquisition, VolumeType
 from aslprep_nn.bids import protocol
 from aslprep_nn.bids.calibration import read_m0
-from aslprep_nn.bids.context import read_context
+from aslprep_nn.bids.context import Context, read_context, read_pairs
 from aslprep_nn.bids.image import check_image
 from aslprep_nn.bids.plan import notes, plan_rows
 from aslprep_nn.bids.query import associated, entities_of
 from aslprep_nn.bids.sidecar import Sidecar, read_sidecar
-from aslprep_nn.errors import AslprepError, Problem
+from aslprep_nn.errors import AslprepError, MetadataError, Problem
 from aslprep_nn.run import ASLRun, M0Plan, RefusedRun
 from aslprep_nn.settings import Settings
 
@@ -50,20 +50,20 @@ def read_run(layout: BIDSLayout, series: Path, settings: Settings) -> ASLRun | R
     root = Path(layout.root)
     shape: tuple[int, ...] | None = None
     sidecar: Sidecar | None = None
-    volume_types: tuple[VolumeType, ...] = ()
+    context: Context | None = None
     with _collecting(problems):
         shape = check_image(series, root, dimensions=(3, 4))
     with _collecting(problems):
         sidecar = _sidecar(layout, series)
     if shape is not None:
         with _collecting(problems):
-            volume_types = _volume_types(layout, series, shape)
+            context = _context(layout, series, shape)
     run = None
     if sidecar is not None and shape is not None:
-        run = _assemble(
-            layout, series, settings, sidecar=sidecar, shape=shape, volume_types=volume_types
-        )
+        run = _assemble(layout, series, settings, sidecar=sidecar, shape=shape, context=context)
         problems += sidecar.problems
+    if run is None and not problems:
+        raise RuntimeError(f'{name} was refused without a reason: this is a bug of aslprep_nn')
     if run is None or problems:
         return RefusedRun(name, entities['subject'], tuple(dict.fromkeys(problems)))
     return run
@@ -76,44 +76,48 @@ def _assemble(
     *,
     sidecar: Sidecar,
     shape: tuple[int, ...],
-    volume_types: tuple[VolumeType, ...],
+    context: Context | None,
 ) -> ASLRun | None:
     """Ask the sidecar everything; None where an answer is missing."""
     labeling = protocol.read_labeling(sidecar)
     timing = protocol.read_timing(sidecar, labeling, shape)
     constants = protocol.read_constants(sidecar, labeling, settings.physics)
-    m0 = read_m0(sidecar, layout, series, volume_types)
-    if labeling is None or timing is None or constants is None or not volume_types:
+    m0 = read_m0(sidecar, layout, series, context.volume_types if context else ())
+    if labeling is None or timing is None or constants is None or context is None:
         return None
-    pairs = protocol.read_pairs(sidecar, volume_types, timing)
-    if pairs is None:
+    try:
+        pairs = read_pairs(context, timing.of_volumes)
+    except MetadataError as error:
+        sidecar.problems += error.problems
         return None
     measurements = [pair.label for pair in pairs] or [
-        index for index, kind in enumerate(volume_types) if kind is VolumeType.DELTAM
+        index for index, kind in enumerate(context.volume_types) if kind is VolumeType.DELTAM
     ]
     acquisition = protocol.build_acquisition(sidecar, labeling, timing, constants, measurements)
     if acquisition is None or m0 is None:
         return None
     entities = entities_of(layout, series)
-    facts = _PlanFacts(volume_types=volume_types, acquisition=acquisition, m0=m0, settings=settings)
+    facts = _PlanFacts(
+        volume_types=context.volume_types, acquisition=acquisition, m0=m0, settings=settings
+    )
     return ASLRun(
         name=_run_name(series),
         subject=entities['subject'],
         session=entities.get('session', ''),
         series=series,
-        volume_types=volume_types,
+        volume_types=context.volume_types,
         timings=timing.of_volumes,
         acquisition=acquisition,
         m0=m0,
+        is_suppressed=sidecar.flag('BackgroundSuppression'),
+        n_suppression_pulses=protocol.read_suppression_pulses(sidecar),
         plan=plan_rows(sidecar, constants=constants, **facts),
         notes=notes(sidecar, **facts),
         sources=_sources(layout, series, m0),
     )
 
 
-def _volume_types(
-    layout: BIDSLayout, series: Path, shape: tuple[int, ...]
-) -> tuple[VolumeType, ...]:
+def _context(layout: BIDSLayout, series: Path, shape: tuple[int, ...]) -> Context:
     n_volumes = shape[3] if len(shape) > 3 else 1
     found = associated(layout, series, 'aslcontext', '.tsv')
     expected = series.parent / f'{_run_name(series)}_aslcontext.tsv'

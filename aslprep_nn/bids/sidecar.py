@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aslprep_nn.errors import MetadataError, Problem
+
+IN_SECONDS = 'Give the times in seconds.'
+
+#: What no protocol exceeds [s]: a larger number was written in milliseconds.
+LONGEST = {
+    'PostLabelingDelay': 10.0,
+    'LabelingDuration': 10.0,
+    'BolusCutOffDelayTime': 10.0,
+    'SliceTiming': 10.0,
+    'RepetitionTimePreparation': 60.0,
+}
 
 Json = str | int | float | bool | None | list['Json'] | dict[str, 'Json']
 
@@ -38,10 +49,14 @@ class Sidecar:
         """Say where a field came from."""
         return f'{field} in {self.files[field]}'
 
+    def states(self, field: str) -> bool:
+        """Say whether a field has a value; null is none."""
+        return self.values.get(field) is not None
+
     def complain(self, field: str, expected: str, remedy: str, found: str = '') -> None:
         """Remember that a field is not what it should be."""
         file = self.files.get(field, self.name)
-        shown = found or (repr(self.values[field]) if field in self.values else 'absent')
+        shown = found or (_shown(self.values[field]) if field in self.values else 'absent')
         self.problems.append(Problem(file, field, shown, expected, remedy))
 
     def text(self, field: str, allowed: Sequence[str], remedy: str) -> str | None:
@@ -70,23 +85,28 @@ class Sidecar:
         self.complain(field, expected, 'Write one finite number without quotes.')
         return None
 
-    def numbers(self, field: str) -> tuple[float, ...] | None:
-        """Read an optional number or array of finite numbers."""
+    def seconds(self, field: str) -> tuple[float, ...] | None:
+        """Read an optional time or array of times [s], none above its entry in `LONGEST`."""
         value = self.values.get(field)
         if value is None:
             return None
         entries = value if isinstance(value, list) else [value]
-        if entries and all(_is_number(entry) for entry in entries):
-            return tuple(float(entry) for entry in entries)  # type: ignore[arg-type]
-        self.complain(field, 'finite numbers', 'Write numbers without quotes.')
-        return None
+        if not entries or not all(_is_number(entry) for entry in entries):
+            self.complain(field, 'finite numbers', 'Write numbers without quotes.')
+            return None
+        times = tuple(float(entry) for entry in entries)  # type: ignore[arg-type]
+        if max(times) > LONGEST[field]:
+            expected = f'at most {LONGEST[field]:g} s'
+            self.complain(field, expected, IN_SECONDS, found=f'up to {max(times):g}')
+            return None
+        return times
 
     def per_volume(self, field: str, n_volumes: int, remedy: str) -> tuple[float, ...] | None:
         """Read a required number of seconds for each volume; one number serves all."""
-        if field not in self.values:
+        if not self.states(field):
             self.complain(field, f'seconds: one value or {n_volumes}, one per volume', remedy)
             return None
-        values = self.numbers(field)
+        values = self.seconds(field)
         if values is None:
             return None
         if not isinstance(self.values[field], list):
@@ -152,5 +172,10 @@ def read_sidecar(paths: Sequence[Path], root: Path, name: str) -> Sidecar:
 
 
 def _is_number(value: Json) -> bool:
+    """Say whether a value is a finite number that a float can hold; JSON integers may not be."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)  # type: ignore[arg-type]
+    return is_number and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
+
+
+def _shown(value: Json) -> str:
+    return 'null' if value is None else repr(value)

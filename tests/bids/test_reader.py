@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from datasets import AFFINE
 
 from aslprep_nn.acquisition import LabelingType, VolumeType
 from aslprep_nn.bids.query import find_series, open_dataset
@@ -164,10 +165,61 @@ def setting(attribute, value):
     return lambda s: setattr(s, attribute, value)
 
 
+def shifted(distance):
+    affine = AFFINE.copy()
+    affine[0, 3] = distance
+    return affine
+
+
+PASL = {
+    'ArterialSpinLabelingType': 'PASL',
+    'BolusCutOffFlag': True,
+    'BolusCutOffTechnique': 'Q2TIPS',
+}
+IN_ASLCONTEXT = ('no aslcontext', 'a row too few', 'an unknown word',
+                 'an unknown word in many rows', 'maps of CBF', 'a label too many',
+                 'no volumes to use')  # fmt: skip
+IN_M0SCAN = ('M0 that never recovered', 'M0 without a repetition time', 'an M0 of zeros',
+             'an M0 repetition time of null', 'M0 repetition times in ms', 'an M0 beside the head',
+             'an M0 over less than half the head')  # fmt: skip
 BAD_INPUT = {
     'no aslcontext': (setting('context', None), '', 'absent'),
     'a row too few': (setting('context', ['control', 'label'] * 5), 'volume_type', '10 rows'),
-    'an unknown word': (setting('context', ['tag', 'control'] * 6), 'volume_type, row 1', "'tag'"),
+    'an unknown word': (
+        setting('context', ['tag', *['label', 'control'] * 5, 'label']),
+        'volume_type, row 1', "'tag'"),
+    'an unknown word in many rows': (
+        setting('context', ['tag', 'control'] * 6), 'volume_type, rows 1, 3, 5, 7, 9, 11', "'tag'"),
+    'maps of CBF': (setting('context', ['cbf'] * 12), 'volume_type', 'cbf'),
+    'a delay of null': (stating(PostLabelingDelay=None), 'PostLabelingDelay', 'null'),
+    'a duration of null': (stating(LabelingDuration=None), 'LabelingDuration', 'null'),
+    'an M0 type of null': (stating(M0Type=None), 'M0Type', 'null'),
+    'an estimate of null': (stating(M0Type='Estimate', M0Estimate=None), 'M0Estimate', 'null'),
+    'an estimate in quotes': (stating(M0Type='Estimate', M0Estimate='9'), 'M0Estimate', "'9'"),
+    'an M0 repetition time of null': (
+        setting('m0_sidecar', {'RepetitionTimePreparation': None}),
+        'RepetitionTimePreparation', 'null'),
+    'a cut-off of null': (
+        stating(**PASL | {'BolusCutOffDelayTime': None}), 'BolusCutOffDelayTime', 'null'),
+    'a cut-off in quotes': (
+        stating(**PASL | {'BolusCutOffDelayTime': '0.7'}), 'BolusCutOffDelayTime', "'0.7'"),
+    'a number no float can hold': (
+        stating(PostLabelingDelay=10**400), 'PostLabelingDelay', '1000'),
+    'delays in ms': (stating(PostLabelingDelay=1800), 'PostLabelingDelay', 'up to 1800'),
+    'durations in ms': (stating(LabelingDuration=1500), 'LabelingDuration', 'up to 1500'),
+    'a cut-off in ms': (
+        stating(**PASL | {'BolusCutOffDelayTime': 700}), 'BolusCutOffDelayTime', 'up to 700'),
+    'M0 repetition times in ms': (
+        setting('m0_sidecar', {'RepetitionTimePreparation': 6000}),
+        'RepetitionTimePreparation', 'up to 6000'),
+    'pulses below none': (
+        stating(BackgroundSuppressionNumberPulses=-1), 'BackgroundSuppressionNumberPulses', '-1'),
+    'half a pulse': (
+        stating(BackgroundSuppressionNumberPulses=1.5), 'BackgroundSuppressionNumberPulses', '1.5'),
+    'an M0 beside the head': (
+        setting('m0_affine', shifted(200)), 'position in space', 'over 0% of sub-01_asl.nii.gz'),
+    'an M0 over less than half the head': (
+        setting('m0_affine', shifted(36)), 'position in space', 'over 40%'),
     'no delay': (without('PostLabelingDelay'), 'PostLabelingDelay', 'absent'),
     'no duration': (without('LabelingDuration'), 'LabelingDuration', 'absent'),
     'no label type': (without('ArterialSpinLabelingType'), 'ArterialSpinLabelingType', 'absent'),
@@ -183,6 +235,8 @@ BAD_INPUT = {
     'a duration of zero': (stating(LabelingDuration=0), 'LabelingDuration', '0.0 s'),
     'slice times too few': (stating(SliceTiming=[0, 0.1]), 'SliceTiming', 'an array of 2'),
     'slice times in ms': (stating(SliceTiming=[0, 40, 80, 120]), 'SliceTiming', 'up to 120'),
+    'slices later than the next volume': (
+        stating(SliceTiming=[0, 2, 4, 6]), 'SliceTiming', 'up to 6'),
     'a slice axis of words': (
         stating(SliceEncodingDirection='z'), 'SliceEncodingDirection', "'z'"),
     'a label too many': (
@@ -204,7 +258,8 @@ BAD_INPUT = {
     'a field nobody scans at': (
         stating(MagneticFieldStrength=0.2), 'MagneticFieldStrength', '0.2'),
     'an efficiency above one': (
-        stating(LabelingEfficiency=85), 'labeling_efficiency', '85'),
+        stating(LabelingEfficiency=85), 'LabelingEfficiency', '85'),
+    'an efficiency of zero': (stating(LabelingEfficiency=0), 'LabelingEfficiency', '0'),
     'PASL of unknown bolus': (
         stating(ArterialSpinLabelingType='PASL'), 'BolusCutOffFlag', 'absent'),
 }  # fmt: skip
@@ -218,10 +273,81 @@ def test_bad_input_is_refused_with_file_field_value_and_remedy(make_dataset, sub
     refused = read(make_dataset(one))
     assert isinstance(refused, RefusedRun)
     problem = next(p for p in refused.problems if p.field == field)
-    assert problem.file.startswith('sub-01/perf/sub-01_')
+    suffix = 'aslcontext' if name in IN_ASLCONTEXT else 'm0scan' if name in IN_M0SCAN else 'asl'
+    assert problem.file.startswith(f'sub-01/perf/sub-01_{suffix}.')
     assert found in problem.found
     assert problem.expected
     assert problem.remedy
+    if found.startswith('up to'):
+        assert problem.remedy == 'Give the times in seconds.'
+
+
+@pytest.mark.parametrize('name', IN_ASLCONTEXT[:4])
+def test_a_bad_aslcontext_is_not_blamed_on_the_m0_type(make_dataset, subject, name):
+    one = subject()
+    one.sidecar['M0Type'] = 'Included'
+    BAD_INPUT[name][0](one)
+    assert {p.file for p in read(make_dataset(one)).problems} == {
+        'sub-01/perf/sub-01_aslcontext.tsv'
+    }
+
+
+def test_blanks_after_the_words_of_aslcontext_are_no_part_of_them(make_dataset, subject):
+    one = subject()
+    one.context = [f'{word} ' for word in one.context]
+    assert read(make_dataset(one)).has_raw_volumes
+
+
+@pytest.mark.parametrize('suffix', ['aslcontext.tsv', 'asl.json'])
+def test_a_text_that_is_not_utf8_is_refused_by_name(make_dataset, subject, suffix):
+    root = make_dataset(subject())
+    path = root / 'sub-01' / 'perf' / f'sub-01_{suffix}'
+    path.write_text(path.read_text(encoding='utf-8'), encoding='utf-16')
+    problem = read(root).problems[0]
+    assert problem.file == f'sub-01/perf/sub-01_{suffix}'
+    assert 'not readable' in problem.found
+    assert problem.remedy
+
+
+@pytest.mark.parametrize('suffix', ['aslcontext.tsv', 'asl.json'])
+def test_a_text_that_cannot_be_opened_is_refused_by_name(
+    make_dataset, subject, monkeypatch, suffix
+):
+    root = make_dataset(subject())
+    settings = Settings(root, root, root)
+    layout = open_dataset(root)
+    read_text = Path.read_text
+
+    def deny(path, *args, **kwargs):
+        if path.name == f'sub-01_{suffix}':
+            raise PermissionError('no permission')
+        return read_text(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, 'read_text', deny)
+    problem = read_run(layout, find_series(layout)[0], settings).problems[0]
+    assert problem.file == f'sub-01/perf/sub-01_{suffix}'
+    assert 'no permission' in problem.found
+
+
+def test_slice_times_of_null_are_none(make_dataset, subject):
+    one = subject()
+    one.sidecar |= {'SliceTiming': None, 'SliceEncodingDirection': None}
+    run = read(make_dataset(one))
+    assert run.acquisition.slice_times == ()
+    assert any('SliceTiming is absent' in note for note in run.notes)
+
+
+def test_an_efficiency_on_the_command_line_replaces_a_bad_one(make_dataset, subject):
+    one = subject()
+    one.sidecar['LabelingEfficiency'] = 85
+    run = read(make_dataset(one), labeling_efficiency=0.85)
+    assert run.acquisition.labeling_efficiency == 0.85
+
+
+def test_a_refusal_without_a_reason_is_a_bug_and_says_so(make_dataset, subject, monkeypatch):
+    monkeypatch.setattr('aslprep_nn.bids.reader.read_m0', lambda *_: None)
+    with pytest.raises(RuntimeError, match='sub-01 was refused without a reason'):
+        read(make_dataset(subject()))
 
 
 def test_a_truncated_image_is_refused(make_dataset, subject):
@@ -261,4 +387,4 @@ def test_all_problems_of_a_run_are_listed_at_once(make_dataset, subject):
 
 def test_the_volume_types_keep_their_order(make_dataset, subject):
     run = read(make_dataset(subject()))
-    assert run.indices(VolumeType.CONTROL) == (0, 2, 4, 6, 8, 10)
+    assert run.volume_types == (VolumeType.CONTROL, VolumeType.LABEL) * 6

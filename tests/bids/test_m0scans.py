@@ -1,0 +1,130 @@
+"""The M0 image of a series is the one that says so, or the one whose name fits best."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from aslprep_nn.bids.m0scans import choose_m0scan
+from aslprep_nn.bids.query import find_series, open_dataset
+from aslprep_nn.bids.reader import read_run
+from aslprep_nn.run import ASLRun, RefusedRun
+from aslprep_nn.settings import Settings
+
+
+@pytest.fixture
+def perf(make_dataset, subject) -> Path:
+    """Return a folder with the series sub-01_run-1_asl and nothing else of M0."""
+    folder = make_dataset(subject()) / 'sub-01' / 'perf'
+    for path in list(folder.iterdir()):
+        path.rename(folder / path.name.replace('sub-01_', 'sub-01_run-1_'))
+    for path in list(folder.glob('*_m0scan.*')):
+        path.rename(folder.parents[1] / path.name.replace('sub-01_run-1_m0scan', 'spare'))
+    return folder
+
+
+def add(perf: Path, entities: str, intended_for: object = None, folder: str = 'perf') -> None:
+    target = perf.parent / folder / f'sub-01_{entities}m0scan'
+    target.parent.mkdir(exist_ok=True)
+    shutil.copy(perf.parents[1] / 'spare.nii.gz', f'{target}.nii.gz')
+    fields = {'RepetitionTimePreparation': 6.0, 'IntendedFor': intended_for}
+    Path(f'{target}.json').write_text(json.dumps(fields), encoding='utf-8')
+
+
+def chosen(perf: Path) -> tuple[str, ...]:
+    """Return the labels between subject and suffix of the image taken and of its rivals."""
+    layout = open_dataset(perf.parents[1])
+    choice = choose_m0scan(layout, find_series(layout)[0])
+    if choice is None:
+        return ()
+    names = (path.name for path in (choice.path, *choice.rivals))
+    return tuple(name.removeprefix('sub-01_').removesuffix('m0scan.nii.gz') for name in names)
+
+
+def read(perf: Path) -> ASLRun | RefusedRun:
+    root = perf.parents[1]
+    layout = open_dataset(root)
+    return read_run(layout, find_series(layout)[0], Settings(root, root, root))
+
+
+@pytest.mark.parametrize(
+    'intended_for',
+    [
+        'perf/sub-01_run-1_asl.nii.gz',
+        'bids::sub-01/perf/sub-01_run-1_asl.nii.gz',
+        ['perf/sub-01_run-2_asl.nii.gz', 'perf/sub-01_run-1_asl.nii.gz'],
+    ],
+)
+def test_the_image_that_names_the_series_wins_over_its_name(perf, intended_for):
+    add(perf, 'run-1_')
+    add(perf, 'run-9_', intended_for)
+    assert chosen(perf) == ('run-9_',)
+
+
+def test_the_session_is_part_of_a_path_in_intended_for(perf):
+    add(perf, 'run-9_', 'ses-a/perf/sub-01_ses-a_run-1_asl.nii.gz')
+    session = perf.parent / 'ses-a'
+    session.mkdir()
+    perf.rename(session / 'perf')
+    for path in list((session / 'perf').iterdir()):
+        path.rename(path.with_name(path.name.replace('sub-01_', 'sub-01_ses-a_')))
+    layout = open_dataset(session.parents[1])
+    choice = choose_m0scan(layout, find_series(layout)[0])
+    assert choice.path.name == 'sub-01_ses-a_run-9_m0scan.nii.gz'
+
+
+def test_an_image_intended_for_other_files_only_is_not_taken(perf):
+    add(perf, 'run-1_', 'perf/sub-01_run-2_asl.nii.gz')
+    assert chosen(perf) == ()
+    assert any(p.field == 'M0Type' and 'IntendedFor' in p.remedy for p in read(perf).problems)
+
+
+def test_an_image_of_another_run_is_not_taken(perf):
+    add(perf, 'run-2_')
+    assert chosen(perf) == ()
+
+
+@pytest.mark.parametrize('nothing', ['', [], 7, [None]])
+def test_an_intended_for_that_names_nothing_leaves_it_to_the_entities(perf, nothing):
+    add(perf, 'run-1_', nothing)
+    assert chosen(perf) == ('run-1_',)
+
+
+def test_more_shared_entities_win(perf):
+    add(perf, '')
+    add(perf, 'run-1_')
+    assert chosen(perf) == ('run-1_',)
+
+
+def test_an_image_for_distortion_correction_is_not_taken(perf):
+    add(perf, 'run-1_', 'perf/sub-01_run-1_asl.nii.gz', folder='fmap')
+    add(perf, 'dir-pa_run-1_', 'perf/sub-01_run-1_m0scan.nii.gz')
+    assert chosen(perf) == ()
+
+
+def test_among_equals_the_plainest_name_is_taken_and_the_plan_says_so(perf):
+    add(perf, 'acq-high_run-1_')
+    add(perf, 'run-1_')
+    assert chosen(perf) == ('run-1_', 'acq-high_run-1_')
+    run = read(perf)
+    assert any(
+        'sub-01_run-1_m0scan.nii.gz was taken, not sub-01_acq-high_run-1_m0scan.nii.gz' in note
+        for note in run.notes
+    )
+    assert next(r.value for r in run.plan if r.name == 'M0') == (
+        'separate m0scan sub-01_run-1_m0scan.nii.gz'
+    )
+
+
+def test_one_image_that_fits_needs_no_note(perf):
+    add(perf, 'run-1_')
+    assert not any('More than one M0' in note for note in read(perf).notes)
+
+
+def test_a_broken_sidecar_is_refused_once_its_image_is_taken(perf):
+    add(perf, 'run-1_')
+    (perf / 'sub-01_run-1_m0scan.json').write_text('{', encoding='utf-8')
+    assert any(
+        p.file.endswith('run-1_m0scan.json') and 'JSON' in p.found for p in read(perf).problems
+    )
