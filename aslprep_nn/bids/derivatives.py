@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from aslprep_nn.writing import write_atomically
 
 BIDS_VERSION = '1.10.0'
 RAW = 'raw'
+APPTAINER_MARK = Path('/.singularity.d')
 
 #: What BIDS has no name for yet. Folders stand without a trailing slash: with one, the
 #: official validator does not match them.
@@ -130,9 +132,12 @@ def sidecar(settings: Settings, run: ASLRun, name: str, facts: Mapping[str, Any]
         'T1Blood': acquisition.t1_blood,
         'T1Tissue': acquisition.t1_tissue,
         'PartitionCoefficient': acquisition.partition_coefficient,
-        'M0Source': run.m0.route.value,
+        **_m0_fields(settings, run),
+        **_readout_fields(run),
         'M0Scale': settings.physics.m0_scale,
-        'ConstantSources': {row.name: row.source for row in run.plan},
+        'ConstantSources': {
+            row.name: {'Value': row.value, 'Source': row.source} for row in run.plan
+        },
         'Seed': settings.seed,
         'AslprepNNVersion': __version__,
     }
@@ -162,7 +167,7 @@ def write_dataset_description(settings: Settings, citation: str) -> None:
     citation
         Markdown on how to cite what was used.
     """
-    container = next((line for line in _container_hints() if line), None)
+    container = _container()
     generator: dict[str, Any] = {'Name': 'aslprep_nn', 'Version': __version__}
     if container:
         generator['Container'] = {'Type': container}
@@ -209,6 +214,32 @@ def as_json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=2, ensure_ascii=False) + '\n').encode()
 
 
+def _m0_fields(settings: Settings, run: ASLRun) -> dict[str, Any]:
+    """Return where M0 came from and what its correction needs."""
+    fields: dict[str, Any] = {'M0Source': run.m0.route.value}
+    if run.m0.path is not None:
+        fields['M0File'] = bids_uri(run.m0.path, settings)
+    if run.m0.repetition_times:
+        fields['M0RepetitionTime'] = run.m0.repetition_times
+    if run.m0.estimate is not None:
+        fields['M0Estimate'] = run.m0.estimate
+    return fields
+
+
+def _readout_fields(run: ASLRun) -> dict[str, Any]:
+    """Return slice times, in the order of their axis, and background suppression."""
+    acquisition = run.acquisition
+    fields: dict[str, Any] = {}
+    if acquisition.slice_times:
+        fields['SliceTiming'] = acquisition.slice_times
+        fields['SliceEncodingDirection'] = 'ijk'[acquisition.slice_axis]
+    if run.is_suppressed is not None:
+        fields['BackgroundSuppression'] = run.is_suppressed
+    if run.is_suppressed and run.n_suppression_pulses is not None:
+        fields['BackgroundSuppressionNumberPulses'] = run.n_suppression_pulses
+    return fields
+
+
 def _volume_timings(run: ASLRun) -> list[tuple[float, float]]:
     """Return delay and duration of every raw volume, 0 for M0 as BIDS asks."""
     return [
@@ -227,11 +258,14 @@ def _entity_dir(settings: Settings, run: ASLRun) -> Path:
     return subject / f'ses-{run.session}' if run.session else subject
 
 
-def _container_hints() -> tuple[str | None, ...]:
-    return (
-        'docker' if Path('/.dockerenv').exists() else None,
-        'apptainer' if Path('/.singularity.d').exists() else None,
-    )
+def _container() -> str | None:
+    """Return the container this app was delivered in, which it may not be though it runs in one.
+
+    Apptainer marks its images, and runs those of Docker with their environment.
+    """
+    if APPTAINER_MARK.exists():
+        return 'apptainer'
+    return os.environ.get('ASLPREP_NN_CONTAINER') or None
 
 
 def _lines(lines: Iterable[str]) -> bytes:

@@ -34,8 +34,37 @@ def test_a_sidecar_states_unit_sources_and_every_constant(make_dataset, subject,
     assert content['Units'] == 'mL/100 g/min'
     assert 'bids:raw:sub-01/perf/sub-01_asl.nii.gz' in content['Sources']
     assert content['LabelingEfficiency'] == 0.85
-    assert content['ConstantSources']['T1 of blood'].startswith('default')
+    blood = content['ConstantSources']['T1 of blood']
+    assert blood['Value'] == '1.65 s'
+    assert blood['Source'].startswith('default')
     assert len(content['PostLabelingDelay']) == 6
+
+
+def test_a_sidecar_states_what_cbf_can_be_recomputed_from(make_dataset, subject, tmp_path):
+    one = subject()
+    one.sidecar |= {
+        'BackgroundSuppression': True,
+        'BackgroundSuppressionNumberPulses': 2,
+        'SliceEncodingDirection': 'k-',
+    }
+    run, settings = read(make_dataset, one, tmp_path)
+    content = json.loads(bids.sidecar(settings, run, 'cbf', {}))
+    assert content['M0File'] == 'bids:raw:sub-01/perf/sub-01_m0scan.nii.gz'
+    assert content['M0RepetitionTime'] == [6.0]
+    assert content['SliceTiming'] == [0.3, 0.2, 0.1, 0.0]
+    assert content['SliceEncodingDirection'] == 'k'
+    assert content['BackgroundSuppression'] is True
+    assert content['BackgroundSuppressionNumberPulses'] == 2
+    assert 'M0Estimate' not in content
+
+
+def test_a_sidecar_states_the_estimate_of_m0_that_was_used(make_dataset, subject, tmp_path):
+    one = subject()
+    one.sidecar |= {'M0Type': 'Estimate', 'M0Estimate': 1234.5}
+    run, settings = read(make_dataset, one, tmp_path)
+    content = json.loads(bids.sidecar(settings, run, 'cbf', {}))
+    assert content['M0Estimate'] == 1234.5
+    assert 'M0File' not in content
 
 
 def test_the_preprocessed_series_keeps_a_delay_per_volume_with_0_for_m0(
@@ -59,6 +88,22 @@ def test_the_dataset_names_its_generator_and_its_source(make_dataset, subject, t
     assert content['DatasetType'] == 'derivative'
     assert content['GeneratedBy'][0]['Name'] == 'aslprep_nn'
     assert content['DatasetLinks']['raw'] == settings.bids_dir.as_uri()
+
+
+@pytest.mark.parametrize(
+    ('delivered_in', 'mark', 'container'),
+    [('', 'no such file', None), ('docker', 'no such file', 'docker'), ('docker', '', 'apptainer')],
+)
+def test_a_container_is_named_only_where_the_app_was_delivered_in_one(
+    tmp_path, monkeypatch, delivered_in, mark, container
+):
+    monkeypatch.setattr(bids, 'APPTAINER_MARK', tmp_path / mark)
+    monkeypatch.setenv('ASLPREP_NN_CONTAINER', delivered_in)
+    settings = Settings(tmp_path, tmp_path / 'out', tmp_path / 'work')
+    bids.write_dataset_description(settings, 'cite')
+    path = tmp_path / 'out' / 'dataset_description.json'
+    generator = json.loads(path.read_text(encoding='utf-8'))['GeneratedBy'][0]
+    assert generator.get('Container', {}).get('Type') == container
 
 
 def test_an_itk_transform_file_holds_one_block_per_volume():
