@@ -28,6 +28,8 @@ PLANE_TOLERANCE = 3e-4
 MOST_HALVINGS = 6
 #: Squared sine below which two edges of a cone are one.
 SAME_DIRECTION = 1e-14
+#: CBF at which the effect of another decay rate is probed, relative to the expected one.
+DECAY_PROBE = 2.0
 #: Change of the signal's direction per second of ATT below which ATT has no effect [1/s].
 FLAT = 1e-6
 
@@ -55,16 +57,6 @@ class Projection(NamedTuple):
     across: Tensor
     energy: Tensor
     axes: Axes
-
-    def at(self, voxels: Tensor) -> Projection:
-        """Keep some voxels."""
-        axes = (part if part.shape[-1] == 1 else part[:, voxels] for part in self.axes)
-        return Projection(
-            self.along[:, voxels],
-            self.across[:, voxels],
-            self.energy[:, voxels],
-            Axes(*axes),
-        )
 
 
 class Start(NamedTuple):
@@ -100,12 +92,16 @@ class Fan:
     axes
         The shape of every cone under these weights.
     constants
-        What turns a projection into CBF and ATT, ``(4, cone)``; see `_constants`.
+        What turns a projection into CBF and ATT, ``(6, cone)``: the earlier edge and the width
+        of each cone [s], its curvature (`_curved`), and by how much too large a CBF of 1 and
+        ATT are read off it per unit of CBF above the expected one.
     interval
         The interval each cone lies in, ``(cone,)``; for a flat one, which is a ray, a neighbour
         that shares the ray.
     nuisance
         A signal of unknown strength that the cones are orthogonal to, ``(timing,)``.
+    expected_cbf
+        The CBF whose decay rate the cones are made for [mL/100 g/min].
     """
 
     edges: Tensor
@@ -117,6 +113,7 @@ class Fan:
     constants: Tensor
     interval: Tensor
     nuisance: Tensor | None
+    expected_cbf: float
 
     @classmethod
     def of(
@@ -147,16 +144,19 @@ class Fan:
         plain = replace(model, nuisance=None)
         root_weight = weight.to(torch.float64).sqrt()
 
-        def signal(att: Tensor, of: SignalModel = model) -> Tensor:
-            cbf = torch.full_like(att, expected_cbf)
-            return of.linearize(cbf, att).delta_m.mT / expected_cbf
+        def signal(att: Tensor, of: SignalModel = model, cbf: float = expected_cbf) -> Tensor:
+            return of.linearize(torch.full_like(att, cbf), att).delta_m.mT / cbf
 
         edges = _edges(model.kinks(), att_range)
         edges, open_ends = _trim(edges, _tells_nothing(signal(edges, plain) * root_weight))
         flat = _is_flat(signal(edges) * root_weight, edges)
         nodes = _halve_until_plane(signal, edges)
-        middle = signal((nodes + torch.cat([nodes[1:], nodes[-1:]])) / 2)
+        halfway = (nodes + torch.cat([nodes[1:], nodes[-1:]])) / 2
         along, across, axes = _orthonormalize(signal(nodes) * root_weight)
+        shape = _ConeShape.of(signal(nodes), signal(halfway))
+        other_cbf = DECAY_PROBE * expected_cbf
+        faster = shape.place(nodes, signal(halfway, cbf=other_cbf))
+        bias = torch.stack([faster[0] - 1, faster[1] - halfway]) / (other_cbf - expected_cbf)
         interval = (torch.searchsorted(edges, nodes, right=True) - 1).clamp(max=len(flat) - 1)
         interval = _nearest_not_flat(flat)[interval]
         return cls(
@@ -166,7 +166,16 @@ class Fan:
             signals=signal(nodes, plain).to(dtype),
             projector=(torch.cat([along, across]) * root_weight).to(dtype),
             axes=Axes(*(part.unsqueeze(-1).to(dtype) for part in axes)),
-            constants=_constants(nodes, signal(nodes), middle).to(dtype),
+            constants=torch.stack(
+                [
+                    nodes,
+                    torch.diff(nodes, append=nodes[-1:]),
+                    shape.bend,
+                    shape.lift,
+                    *bias.nan_to_num(0),
+                ]
+            ).to(dtype),
+            expected_cbf=expected_cbf,
             interval=interval,
             nuisance=None if model.nuisance is None else model.nuisance.signal.squeeze(-1),
         )
@@ -214,19 +223,25 @@ class Fan:
         shared = next(overlaps) * next(overlaps)
         return product - shared / (nuisance.square() @ weight).clamp(min=1e-300)
 
-    def start(self, projection: Projection, cone: Tensor) -> Start:
-        """Read CBF and ATT off the nearest point of one cone per voxel."""
-        along, across = _pick(projection.along, cone), _pick(projection.across, cone)
-        length, tilt, reach = (_pick(part, cone) for part in projection.axes)
-        earliest, width, bend, lift = self.constants[:, cone]
+    def start(self, projection: Projection, cone: Tensor, voxels: Tensor | None = None) -> Start:
+        """Read CBF and ATT off the nearest point of one cone per voxel.
+
+        ``voxels`` says which of the projected ones are meant; all when absent.
+
+        The cones are made for one CBF. What another CBF, and so another decay rate, does to a
+        point read off them is known to first order, and corrected.
+        """
+        along, across = (_pick(part, cone, voxels) for part in projection[:2])
+        length, tilt, reach = (_pick(part, cone, voxels) for part in projection.axes)
+        earliest, width, bend, lift, cbf_bias, att_bias = self.constants[:, cone]
         across = across * ((across > 0) & (along > tilt * across))
         early = (along - tilt * across).clamp(min=0) / torch.where(length > 0, length, 1)
         late = across / reach
-        amplitude = early + late
-        share = late / (late + bend * early).clamp(min=torch.finfo(late.dtype).tiny)
+        cbf, share = _curved(early, late, bend, lift)
+        excess = cbf - self.expected_cbf
         return Start(
-            cbf=amplitude * (1 + lift * share * (1 - share)),
-            att=earliest + width * share,
+            cbf=cbf / (1 + cbf_bias * excess).clamp(min=0.5),
+            att=earliest + width * share - att_bias * excess,
             interval=self.interval[cone],
         )
 
@@ -237,9 +252,8 @@ class Fan:
     def beside(self, interval: Tensor, att: Tensor, margin: float) -> Tensor:
         """Find the interval beyond a kink that ATT is near, or the interval itself.
 
-        Flat intervals do not count.
-
-        ``margin`` is the distance that counts as near, relative to the interval.
+        ``margin`` is the distance that counts as near, relative to the interval. Flat
+        intervals do not count.
         """
         low, high = self.bounds(interval)
         near = margin * (high - low)
@@ -273,11 +287,13 @@ class Fan:
         )
 
 
-def _pick(values: Tensor, cone: Tensor) -> Tensor:
+def _pick(values: Tensor, cone: Tensor, voxels: Tensor | None) -> Tensor:
     """Take one cone's value for each voxel."""
     if values.shape[-1] == 1:
         return values[cone, 0]
-    return values.gather(0, cone.unsqueeze(0)).squeeze(0)
+    if voxels is None:
+        return values.gather(0, cone.unsqueeze(0)).squeeze(0)
+    return values[cone, voxels]
 
 
 def _edges(kinks: Tensor, att_range: tuple[float, float]) -> Tensor:
@@ -354,24 +370,51 @@ def _orthonormalize(signals: Tensor) -> tuple[Tensor, Tensor, Axes]:
     return along, rest / reach.unsqueeze(-1), Axes(length, on_along / reach, reach)
 
 
-def _constants(nodes: Tensor, signals: Tensor, middle: Tensor) -> Tensor:
-    """Work out, per cone, how a point of it becomes CBF and ATT.
+def _curved(early: Tensor, late: Tensor, bend: Tensor, lift: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn a point of a cone into CBF and the share of the cone's width that ATT has covered.
 
     A point early * (earlier edge) + late * (later edge) has an amplitude, early + late, and a
-    share, late over amplitude. Both would be CBF and the relative position of ATT if the
-    signal moved along the chord at constant speed. A Möbius map for the share and a parabola
-    for the amplitude, both exact halfway, take its curvature into account.
-
-    Returns
-    -------
-    Earlier edge [s], width [s], bend and lift of each cone, ``(4, cone)``.
+    share, late over amplitude. Both would be what is sought if the signal moved along the chord
+    at constant speed. A Möbius map for the share and a parabola for the amplitude, both exact
+    halfway, take its curvature into account.
     """
-    along, across, axes = _orthonormalize(signals)
-    width = torch.diff(nodes, append=nodes[-1:])
-    on_across = (middle * across).sum(-1)
-    late = on_across / axes.reach
-    early = ((middle * along).sum(-1) - axes.tilt * on_across) / axes.length
-    curved = (late > 0) & (early > 0)
-    bend = torch.where(curved, late / early, 1)
-    lift = torch.where(curved, 4 * (1 / (late + early) - 1), 0)
-    return torch.stack([nodes, width, bend, lift])
+    share = late / (late + bend * early).clamp(min=torch.finfo(late.dtype).tiny)
+    return (early + late) * (1 + lift * share * (1 - share)), share
+
+
+class _ConeShape(NamedTuple):
+    """How unit-CBF signals lie in their cones: what `Fan.start` inverts."""
+
+    along: Tensor
+    across: Tensor
+    axes: Axes
+    bend: Tensor
+    lift: Tensor
+
+    @classmethod
+    def of(cls, signals: Tensor, halfway: Tensor) -> _ConeShape:
+        """Find the curvature from the signal halfway between the edges of each cone."""
+        along, across, axes = _orthonormalize(signals)
+        flat = cls(along, across, axes, torch.ones(len(signals)), torch.zeros(len(signals)))
+        early, late = flat.parts(halfway)
+        curved = (late > 0) & (early > 0)
+        bend = torch.where(curved, late / early, 1)
+        lift = torch.where(curved, 4 * (1 / (late + early) - 1), 0)
+        return cls(along, across, axes, bend, lift)
+
+    def parts(self, signals: Tensor) -> tuple[Tensor, Tensor]:
+        """Split one signal per cone into its parts along the cone's edges."""
+        on_across = (signals * self.across).sum(-1)
+        late = on_across / self.axes.reach
+        early = ((signals * self.along).sum(-1) - self.axes.tilt * on_across) / self.axes.length
+        return early, late
+
+    def of_cones(self, nodes: Tensor) -> tuple[Tensor, ...]:
+        """Give the earlier edge, the width and the curvature of each cone, ``(cone,)``."""
+        return nodes, torch.diff(nodes, append=nodes[-1:]), self.bend, self.lift
+
+    def place(self, nodes: Tensor, signals: Tensor) -> tuple[Tensor, Tensor]:
+        """Read amplitude and ATT off one signal per cone."""
+        earliest, width, bend, lift = self.of_cones(nodes)
+        amplitude, share = _curved(*self.parts(signals), bend, lift)
+        return amplitude, earliest + width * share

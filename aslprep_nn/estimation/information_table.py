@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -61,9 +63,9 @@ class InformationTable:
             cbf = torch.full_like(att, level * expected_cbf)
             information = fisher_information(model, cbf, att, weight)
             plain += [information.cbf, information.both / cbf, information.att / cbf.square()]
-        smoothed = [_smoothing(att, float(width)) @ torch.stack(plain, -1) for width in _widths()]
+        smoothed = _smoothings(att_range) @ torch.stack(plain, -1)
         return cls(
-            values=torch.cat(smoothed).mT.contiguous().to(dtype),
+            values=smoothed.flatten(0, 1).mT.contiguous().to(dtype),
             first_att=att_range[0],
             att_step=(att_range[1] - att_range[0]) / (N_ATT - 1),
             expected_cbf=expected_cbf,
@@ -76,8 +78,8 @@ class InformationTable:
     def information(self, cbf: Tensor, att: Tensor, width: Tensor) -> Information:
         """Look up the information averaged over ATT of a standard deviation ``width`` [s]."""
         column, along = _cell((att - self.first_att) / self.att_step, N_ATT)
-        step = torch.log(torch.tensor(WIDEST / NARROWEST)) / (N_WIDTHS - 1)
-        row, across = _cell((width / NARROWEST).log() / step.to(width), N_WIDTHS)
+        step = math.log(WIDEST / NARROWEST) / (N_WIDTHS - 1)
+        row, across = _cell((width / NARROWEST).log() / step, N_WIDTHS)
         corner = row * N_ATT + column
         early = torch.lerp(self.values[:, corner], self.values[:, corner + 1], along)
         corner = corner + N_ATT
@@ -101,17 +103,21 @@ class InformationTable:
         return self.information(cbf, att, width).covariance(noise, prior_range)
 
 
-def _widths() -> Tensor:
-    ends = torch.tensor([NARROWEST, WIDEST], dtype=torch.float64).log()
-    return torch.linspace(float(ends[0]), float(ends[1]), N_WIDTHS, dtype=torch.float64).exp()
+@lru_cache(maxsize=4)
+def _smoothings(att_range: tuple[float, float]) -> Tensor:
+    """Weigh the cells of the grid by normal distributions about each of its points.
 
-
-def _smoothing(att: Tensor, width: float) -> Tensor:
-    """Weigh the cells of a grid by a normal distribution about each of its points."""
+    Returns
+    -------
+    ``(width, att, cell)``.
+    """
+    att = torch.linspace(*att_range, N_ATT, dtype=torch.float64)
+    ends = math.log(NARROWEST), math.log(WIDEST)
+    widths = torch.linspace(*ends, N_WIDTHS, dtype=torch.float64).exp()
     borders = (att[1:] + att[:-1]) / 2
-    below = torch.special.ndtr((borders - att.unsqueeze(-1)) / width)
-    ends = torch.ones_like(att).unsqueeze(-1)
-    return torch.diff(torch.cat([0 * ends, below, ends], -1), dim=-1)
+    below = torch.special.ndtr((borders - att.unsqueeze(-1)) / widths[:, None, None])
+    everything = torch.ones(N_WIDTHS, N_ATT, 1, dtype=torch.float64)
+    return torch.diff(torch.cat([0 * everything, below, everything], -1), dim=-1)
 
 
 def _cell(position: Tensor, n_points: int) -> tuple[Tensor, Tensor]:

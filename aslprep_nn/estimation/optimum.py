@@ -17,16 +17,12 @@ from aslprep_nn.signal.model import SignalModel
 
 #: A further interval is solved where its cone promises a cost at most this much higher ...
 NEAR_TIE = 0.02
-#: ... as often as that happens, up to this many intervals per voxel ...
+#: ... as often as that happens, up to this many intervals per voxel.
 MOST_RIVALS = 2
-#: ... and where the optimum is this close to it, relative to its own interval.
+#: A neighbouring interval is solved where the optimum is this close to it, relative to its own.
 NEAR_KINK = 0.1
-#: Steps in an interval in which CBF and ATT are nearly interchangeable.
-STEPS_IF_FLAT = 6
 #: Fall of the cost, in noise variances, that noise alone makes less often than 1 time in 300.
 SIGNIFICANT_GAIN = 9.0
-#: Most further rounds of one step; 2 do except far from the expected CBF.
-MOST_CONTINUATIONS = 6
 #: Distance to an edge below which single precision cannot tell ATT from it [s].
 ON_EDGE = 2e-6
 
@@ -53,9 +49,8 @@ def find_optimum(fan: Fan, model: SignalModel, data: Summary) -> Optimum:
     found = _Search(fan, model, data, solution, start.interval)
     found.try_neighbors()
     found.try_rivals(projection)
-    found.finish()
     found.enter_flat()
-    return Optimum(*found.best[:3], _status(fan, found.best, found.interval, data))
+    return Optimum(*found.best, _status(fan, found.best, found.interval, data))
 
 
 class _Search:
@@ -68,36 +63,24 @@ class _Search:
         self.best, self.interval = best, interval
 
     def try_neighbors(self) -> None:
-        """Solve the interval beyond a kink that the optimum is near, from the kink."""
+        """Solve the interval beyond a kink that an optimum is near, from the kink."""
         beside = self.fan.beside(self.interval, self.best.att, NEAR_KINK)
         voxels = (beside != self.interval).nonzero().squeeze(-1)
         self._challenge(voxels, Start(*self.best[:2], beside).at(voxels))
 
     def try_rivals(self, projection: Projection) -> None:
         """Solve the intervals that promise nearly as low a cost, best first."""
-        unexplainable = self.data.energy * (1 - 8 * torch.finfo(self.data.energy.dtype).eps)
-        voxels = torch.arange(len(unexplainable), device=unexplainable.device)
-        tried = self.interval
+        rounding = 8 * torch.finfo(self.data.energy.dtype).eps * self.data.energy
+        bar = self.data.energy - rounding - (1 + NEAR_TIE) * self.best.cost
+        energy = self.fan.without(projection.energy, self.interval)
+        voxels = (energy >= bar).any(0).nonzero().squeeze(-1)
         for _ in range(MOST_RIVALS):
-            energy = self.fan.without(projection.energy, tried)
+            energy = energy[:, voxels] if energy.shape[-1] != len(voxels) else energy
             explained, cone = energy.max(0)
-            promised = unexplainable[voxels] - explained
-            worth_it = promised <= (1 + NEAR_TIE) * self.best.cost[voxels]
-            kept = worth_it.nonzero().squeeze(-1)
-            projection = projection._replace(energy=energy).at(kept)
-            voxels, start = voxels[kept], self.fan.start(projection, cone[kept])
+            kept = (explained >= bar[voxels]).nonzero().squeeze(-1)
+            voxels, start = voxels[kept], self.fan.start(projection, cone[kept], voxels[kept])
             self._challenge(voxels, start)
-            tried = start.interval
-
-    def finish(self) -> None:
-        """Go on in the voxels that need more than one step."""
-        for _ in range(MOST_CONTINUATIONS):
-            voxels = self.best.unfinished.nonzero().squeeze(-1)
-            if not len(voxels):
-                break
-            start = Start(*self.best[:2], self.interval).at(voxels)
-            self.best.gain[voxels] = 0
-            self._challenge(voxels, start)
+            energy = self.fan.without(energy[:, kept], start.interval)
 
     def enter_flat(self) -> None:
         """Move into a flat interval where the data call for it.
@@ -112,7 +95,7 @@ class _Search:
             return
         data, start = self.data.at(voxels), Start(*self.best[:2], beside).at(voxels)
         bounds = self.fan.bounds(start.interval)
-        solved = descend(self.model.at(voxels), data, start[:2], bounds, steps=STEPS_IF_FLAT)
+        solved = descend(self.model.at(voxels), data, start[:2], bounds)
         freedom = (data.n_measurements - 2).clamp(min=1)
         variance = (data.scatter + solved.cost) / freedom
         won = solved.cost + SIGNIFICANT_GAIN * variance < self.best.cost[voxels]
@@ -122,12 +105,9 @@ class _Search:
         """Refine another start of some voxels and keep it where it is better."""
         if not len(voxels):
             return
-        data = self.data.at(voxels)
-        solved = descend(self.model.at(voxels), data, start[:2], self.fan.bounds(start.interval))
-        bar = self.best.cost[voxels]
-        same = start.interval == self.interval[voxels]
-        bar = torch.where(same, data.with_rounding(bar), bar)
-        self._accept(voxels, start, solved, solved.cost <= bar)
+        bounds = self.fan.bounds(start.interval)
+        solved = descend(self.model.at(voxels), self.data.at(voxels), start[:2], bounds)
+        self._accept(voxels, start, solved, solved.cost < self.best.cost[voxels])
 
     def _accept(self, voxels: Tensor, start: Start, solved: Solution, won: Tensor) -> None:
         chosen = won.nonzero().squeeze(-1)
