@@ -40,10 +40,13 @@ SCORE_NAMES = {
     Assumption.SHARP_ARRIVAL: ('tdispersion', 'pdispersion'),
     Assumption.NO_ARTERIAL_BLOOD: ('tarterial', 'parterial'),
 }
+#: The names of the maps of `Consistency`, in its order.
+SUBSET_NAMES = ('hausman', 'phausman', 'subsetcbf', 'subsetatt')
 NAMES = (
     *('kappa', 'lambdamax', 'lambdamin', 'trace', 'kl', 'pnoise', 'ptrace'),
     *('lackoffit', 'pmodel', *(name for pair in SCORE_NAMES.values() for name in pair)),
-    *('hausman', 'phausman', 'subsetcbf', 'subsetatt', 'stdcbf', 'stdatt'),
+    *SUBSET_NAMES,
+    *('stdcbf', 'stdatt'),
 )
 
 
@@ -106,7 +109,6 @@ def assess(
     repetitions = Repetitions.of(acquisitions)
     n_voxels = len(relative_delta_m)
     statistics = {name: torch.full((n_voxels,), torch.nan, device=device) for name in NAMES}
-    limits = limits_of(repetitions, fit)
     if repetitions.n_timings > 1:
         task = _Task(repetitions, kinetics, relative_delta_m, fit, t1_tissue, torch.device(device))
         for group in voxel_groups(n_voxels, slice_delay, t1_tissue):
@@ -123,16 +125,11 @@ def assess(
             kinetics=kinetics,
             device=device,
         )
-        if agreement is not None:
-            found = zip(('hausman', 'phausman', 'subsetcbf', 'subsetatt'), agreement, strict=True)
-            statistics |= {name: values.to(statistics[name]) for name, values in found}
-    classes = classify(
-        statistics['pnoise'],
-        statistics['pmodel'],
-        torch.stack([statistics[p] for _, p in SCORE_NAMES.values()]),
-        rate=false_discovery_rate,
-    )
-    return Assessment(statistics, classes, limits)
+        tested = torch.where(_with_arterial(fit), torch.nan, 1).to(device)
+        for name, values in zip(SUBSET_NAMES, agreement or (), strict=False):
+            statistics[name] = (values * tested).to(statistics[name])
+    classes = _classes(statistics, false_discovery_rate)
+    return Assessment(statistics, classes, limits_of(repetitions, fit))
 
 
 @dataclass(frozen=True)
@@ -166,7 +163,9 @@ class _Task:
         here = model.linearize(cbf, att)
         tangent = Tangent.of(here.d_cbf, here.d_att)
         vectors = RepetitionVectors.of(data, self.repetitions)
-        signal = torch.where(self._has_arterial(voxels), torch.nan, here.delta_m)
+        signal = torch.where(
+            _with_arterial(self.fit)[voxels].to(self.device), torch.nan, here.delta_m
+        )
         misfit = lack_of_fit(
             vectors.summary(data, self.repetitions), signal, self._n_parameters(voxels)
         )
@@ -185,15 +184,19 @@ class _Task:
         flat = self.fit.status[voxels] == FitStatus.ATT_NOT_IDENTIFIABLE
         return N_PARAMETERS - flat.to(device=self.device, dtype=torch.int64)
 
-    def _has_arterial(self, voxels: Tensor) -> Tensor:
-        """Find the voxels fitted with a third parameter, which these tests do not describe."""
-        volume = self.fit.parameters.get('arterial_blood_volume')
-        if volume is None:
-            return torch.zeros(len(voxels), dtype=torch.bool, device=self.device)
-        return torch.isfinite(volume[voxels]).to(self.device)
-
     def _double(self, values: Tensor) -> Tensor:
         return values.to(device=self.device, dtype=torch.float64)
+
+
+def _with_arterial(fit: Fit) -> Tensor:
+    """Find the voxels fitted with a third parameter, which these tests do not describe."""
+    volume = fit.parameters.get('arterial_blood_volume')
+    return torch.zeros_like(fit.status, dtype=torch.bool) if volume is None else volume.isfinite()
+
+
+def _classes(statistics: Mapping[str, Tensor], rate: float) -> Tensor:
+    p_assumptions = torch.stack([statistics[p] for _, p in SCORE_NAMES.values()])
+    return classify(statistics['pnoise'], statistics['pmodel'], p_assumptions, rate=rate)
 
 
 def _noise_statistics(vectors: RepetitionVectors, tangent: Tangent) -> dict[str, Tensor]:

@@ -165,7 +165,10 @@ def test_a_fit_with_arterial_blood_is_left_out_of_the_tests_of_the_model():
     volume[3] = 0.01
     fit = replace(fit, parameters={**fit.parameters, 'arterial_blood_volume': volume})
     found = assess(data, acquisition, fit)
-    assert found.statistics['pmodel'].isnan().nonzero().flatten().tolist() == [3]
+    for name in ('pmodel', 'pdecay', 'parterial'):
+        assert found.statistics[name].isnan().nonzero().flatten().tolist() == [3]
+    assert found.statistics['phausman'][3].isnan()
+    assert torch.isfinite(found.statistics['phausman']).any()
     assert torch.isfinite(found.statistics['kappa']).all()
     assert any('1 voxels arterial blood' in limit for limit in found.limits)
 
