@@ -75,20 +75,26 @@ class InformationTable:
         """Move the table."""
         return replace(self, values=self.values.to(device))
 
-    def information(self, cbf: Tensor, att: Tensor, width: Tensor) -> Information:
-        """Look up the information averaged over ATT of a standard deviation ``width`` [s]."""
+    def information(self, cbf: Tensor, att: Tensor, width: Tensor | None = None) -> Information:
+        """Look up the information averaged over ATT of a standard deviation ``width`` [s].
+
+        The narrowest tabulated one is taken when it is absent.
+        """
         column, along = _cell((att - self.first_att) / self.att_step, N_ATT)
-        step = math.log(WIDEST / NARROWEST) / (N_WIDTHS - 1)
-        row, across = _cell((width / NARROWEST).log() / step, N_WIDTHS)
-        corner = row * N_ATT + column
-        early = torch.lerp(self.values[:, corner], self.values[:, corner + 1], along)
-        corner = corner + N_ATT
-        late = torch.lerp(self.values[:, corner], self.values[:, corner + 1], along)
+        if width is None:
+            values = self._row(column, along)
+        else:
+            step = math.log(WIDEST / NARROWEST) / (N_WIDTHS - 1)
+            row, across = _cell((width / NARROWEST).log() / step, N_WIDTHS)
+            corner = row * N_ATT + column
+            values = torch.lerp(self._row(corner, along), self._row(corner + N_ATT, along), across)
         few, many = CBF_LEVELS
-        share = (cbf / self.expected_cbf - few) / (many - few)
-        low, high = torch.lerp(early, late, across).chunk(2)
-        per_cbf = torch.lerp(low, high, share)
+        low, high = values.chunk(2)
+        per_cbf = torch.lerp(low, high, (cbf / self.expected_cbf - few) / (many - few))
         return Information(per_cbf[0], per_cbf[1] * cbf, per_cbf[2] * cbf.square())
+
+    def _row(self, corner: Tensor, along: Tensor) -> Tensor:
+        return torch.lerp(self.values[:, corner], self.values[:, corner + 1], along)
 
     def covariance(
         self,
@@ -98,8 +104,7 @@ class InformationTable:
         prior_range: tuple[float, float] = PRIOR_RANGE,
     ) -> Covariance:
         """Look up what `smoothed_covariance` computes."""
-        narrow = self.information(cbf, att, torch.full_like(att, NARROWEST))
-        width = narrow.covariance(noise, prior_range).att.sqrt()
+        width = self.information(cbf, att).covariance(noise, prior_range).att.sqrt()
         return self.information(cbf, att, width).covariance(noise, prior_range)
 
 

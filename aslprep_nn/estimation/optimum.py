@@ -15,8 +15,9 @@ from aslprep_nn.estimation.repetitions import Summary
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.signal.model import SignalModel
 
-#: A further interval is solved where its cone promises a cost at most this much higher ...
-NEAR_TIE = 0.02
+#: A further interval is solved where its cone promises a cost at most this much higher, the
+#: more the further CBF is from the one that the cones are made for [per mL/100 g/min] ...
+NEAR_TIE, NEAR_TIE_PER_CBF, FARTHEST_TIE = 0.003, 2.5e-4, 0.03
 #: ... as often as that happens, up to this many intervals per voxel.
 MOST_RIVALS = 2
 #: A neighbouring interval is solved where the optimum is this close to it, relative to its own.
@@ -71,7 +72,9 @@ class _Search:
     def try_rivals(self, projection: Projection) -> None:
         """Solve the intervals that promise nearly as low a cost, best first."""
         rounding = 8 * torch.finfo(self.data.energy.dtype).eps * self.data.energy
-        bar = self.data.energy - rounding - (1 + NEAR_TIE) * self.best.cost
+        unexpected = (self.best.cbf - self.fan.expected_cbf).abs()
+        tie = (NEAR_TIE + NEAR_TIE_PER_CBF * unexpected).clamp(max=FARTHEST_TIE)
+        bar = self.data.energy - rounding - (1 + tie) * self.best.cost
         energy = self.fan.without(projection.energy, self.interval)
         voxels = (energy >= bar).any(0).nonzero().squeeze(-1)
         for _ in range(MOST_RIVALS):

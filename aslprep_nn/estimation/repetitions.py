@@ -124,10 +124,11 @@ class Repetitions:
             weights = data.new_ones(data.shape[0])
         weights = weights.to(data)
         weights = weights.mT.contiguous() if weights.ndim == 2 else weights.unsqueeze(-1)
-        present = torch.isfinite(data) | (weights == 0)
+        present = torch.isfinite(data)
         if not bool(present.all()):
-            weights = weights * present
-        data = torch.where(weights > 0, data, 0)
+            ignored = weights == 0
+            weights = weights if bool((present | ignored).all()) else weights * present
+            data = torch.where(present & ~ignored, data, 0)
         if self.n_timings == len(self.timing):
             return Summary.of(data, weights, torch.zeros_like(data[0]), (weights > 0).sum(0))
         return self._pool(data, weights)

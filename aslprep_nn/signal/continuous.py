@@ -102,10 +102,11 @@ class ContinuousKinetics(Kinetics):
 
     def _residue(self, age: Tensor, rates: Rates, nominal_age: Tensor) -> Residue:
         """Compute the residue at an age; the nominal one decides what has happened by then."""
+        mean_life = 1 / rates.tissue
         arrived = (nominal_age > 0).to(age.dtype)
         remaining = arrived * torch.exp(-rates.tissue * age)
-        total = (arrived - remaining) / rates.tissue
-        return Residue(total, remaining, (age * remaining - total) / rates.tissue)
+        total = (arrived - remaining) * mean_life
+        return Residue(total, remaining, (age * remaining - total) * mean_life)
 
     def _residue_curvature(
         self, age: Tensor, rates: Rates, nominal_age: Tensor
