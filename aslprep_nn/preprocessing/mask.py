@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-
 import ants
-import nibabel as nib
 import numpy as np
-from nilearn.masking import compute_epi_mask
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -17,22 +13,31 @@ from aslprep_nn.maps import FloatArray
 #: How thin a bridge between scalp and brain may be and still be cut [mm].
 BRIDGE_WIDTH = 7.0
 
-#: Fewer voxels along an axis leave too little to estimate a bias field from at half size.
-SMALLEST_TO_SHRINK = 16
+#: Signal, relative to the typical one in the head, from which a voxel is brain. More than
+#: half, because what lies next to cortex is fluid and meninges rather than air.
+BRAIN_LEVEL = 0.65
+
+#: Signal that counts as the brightest [percentile of voxels above the mean]; vessels exceed it.
+BRIGHTEST = 99.0
+
+#: The bias field is smooth: it is fitted to every n-th voxel, n at most `COARSEST_SHRINK`, as
+#: long as `FEWEST_SHRUNK` remain along each axis.
+COARSEST_SHRINK, FEWEST_SHRUNK = 3, 8
 
 
 def brain_mask(reference: FloatArray, affine: FloatArray) -> NDArray[np.bool_]:
     """Find the brain in an EPI-like reference image.
 
     Receive coils make the rim brighter than the centre, so that the scalp can outshine deep
-    brain: the bias field is divided out first (N4, Tustison et al. 2010). The threshold then
-    lies in the least populated part of the histogram between background and tissue; opening
-    cuts the scalp off and the largest component is kept (nilearn's EPI mask).
+    brain: the bias field is divided out first (N4, Tustison et al. 2010). Otsu's threshold
+    then parts head from air; brain is what reaches `BRAIN_LEVEL` of the head's median. Both
+    are averages over many voxels, so that noise or rounding cannot make the mask jump.
+    Opening cuts the scalp off, and the largest component is kept.
 
     Parameters
     ----------
     reference
-        M0 or mean control, ``(x, y, z)``.
+        M0 or mean control, ``(x, y, z)``; NaN is read as air.
     affine
         Voxel to world [mm].
 
@@ -41,17 +46,14 @@ def brain_mask(reference: FloatArray, affine: FloatArray) -> NDArray[np.bool_]:
     ImageError
         If no voxel stands out from the background.
     """
-    if not np.ptp(np.nan_to_num(reference)):
+    image = np.nan_to_num(reference).clip(min=0)
+    if not np.ptp(image):
         return _not_empty(np.zeros(reference.shape, dtype=np.bool_))
-    even = ants.n4_bias_field_correction(
-        ants.from_numpy(np.nan_to_num(reference).clip(min=0).astype(np.float32)),
-        shrink_factor=2 if min(reference.shape) >= SMALLEST_TO_SHRINK else 1,
-    )
-    image = nib.Nifti1Image(even.numpy(), affine)
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', UserWarning)  # an empty mask is our error below
-        mask = compute_epi_mask(image, opening=_opening(affine))
-    return _not_empty(np.asarray(mask.dataobj) > 0)
+    even = _without_bias(image / np.percentile(image[image > image.mean()], BRIGHTEST))
+    head = _above_otsu(even)
+    if not head.any():
+        return _not_empty(head)
+    return _solid_part(even > BRAIN_LEVEL * np.median(even[head]), affine)
 
 
 def difference_mask(delta_m: FloatArray, affine: FloatArray) -> NDArray[np.bool_]:
@@ -78,8 +80,33 @@ def difference_mask(delta_m: FloatArray, affine: FloatArray) -> NDArray[np.bool_
     if not measured.any():
         return _not_empty(measured)
     logarithm = np.log(np.where(measured, power, power[measured].min()))
-    above = ants.threshold_image(ants.from_numpy(logarithm.astype(np.float32)), 'Otsu', 1)
-    opened = ndimage.binary_opening(above.numpy() > 0, iterations=_opening(affine))
+    return _solid_part(_above_otsu(logarithm), affine)
+
+
+def _without_bias(image: FloatArray) -> FloatArray:
+    """Divide the receive field out of an image whose brightest tissue is about 1.
+
+    The field is fitted in the head alone: N4 works on logarithms, for which a zero in the air
+    and a 1e-15 are worlds apart.
+    """
+    clipped = image.clip(max=1)
+    even = ants.n4_bias_field_correction(
+        ants.from_numpy(clipped.astype(np.float32)),
+        mask=ants.from_numpy(_above_otsu(clipped).astype(np.float32)),
+        shrink_factor=min(max(1, min(image.shape) // FEWEST_SHRUNK), COARSEST_SHRINK),
+    )
+    return np.asarray(even.numpy())
+
+
+def _above_otsu(image: FloatArray) -> NDArray[np.bool_]:
+    """Tell the brighter of two classes of voxels."""
+    classes = ants.threshold_image(ants.from_numpy(image.astype(np.float32)), 'Otsu', 1)
+    return np.asarray(classes.numpy() > 0)
+
+
+def _solid_part(above: NDArray[np.bool_], affine: FloatArray) -> NDArray[np.bool_]:
+    """Return the largest part that no thin bridge holds together, holes in slices filled."""
+    opened = ndimage.binary_opening(above, iterations=_opening(affine))
     labels, n_components = ndimage.label(opened)
     if not n_components:
         return _not_empty(opened)

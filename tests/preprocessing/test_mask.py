@@ -1,11 +1,17 @@
 """The mask holds the brain and little else."""
 
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
 import numpy as np
 import pytest
 
 from aslprep_nn.errors import ImageError
 from aslprep_nn.preprocessing.mask import brain_mask, difference_mask
+from aslprep_nn.preprocessing.resample import resample_volume
 
+DEMO = Path(__file__).parents[2] / 'data' / 'demo'
 AFFINE = np.diag([4.0, 4.0, 5.0, 1.0])
 
 
@@ -34,6 +40,61 @@ def test_the_mask_of_differences_is_where_they_fluctuate(head):
     _, brain = head
     noise = np.random.default_rng(1).normal(0, 1, (*brain.shape, 12))
     assert dice(difference_mask(noise * np.where(brain, 5, 1)[..., None], AFFINE), brain) > 0.9
+
+
+@pytest.mark.parametrize('csf', [0, 200])
+@pytest.mark.parametrize('scalp', [-60, 60])
+def test_neither_bright_fluid_nor_bright_scalp_is_taken_for_the_brain(head, csf, scalp):
+    image, brain = head
+    inner = np.zeros(brain.shape, dtype=bool)
+    inner[20:28, 18:30, 10:14] = True
+    on_scalp = (image > 40) & (image < 90)
+    changed = image + csf * inner + scalp * on_scalp
+    assert dice(brain_mask(changed, AFFINE), brain) > 0.94
+
+
+@pytest.mark.parametrize(('m0', 'series'), [
+    ('sub-01/perf/sub-01_m0scan.nii.gz', 'sub-01/perf/sub-01_asl.nii.gz'),
+    ('sub-02/perf/sub-02_asl.nii.gz', 'sub-02/perf/sub-02_asl.nii.gz'),
+])  # fmt: skip
+def test_the_brain_of_a_simulated_head_with_scalp_is_found(m0, series):
+    subject = m0[:6]
+    truth = DEMO / f'derivatives/truth/{subject}/perf/{subject}_desc-brain_mask.nii.gz'
+    brain = read(truth)[0] > 0
+    image, affine = read(DEMO / m0)
+    controls = read(DEMO / series)[0][..., 1::2].mean(
+        axis=-1
+    )  # in both, every second from the second
+    assert dice(brain_mask(image if image.ndim == 3 else image[..., 0], affine), brain) > 0.94
+    assert dice(brain_mask(controls, affine), brain) > 0.94
+
+
+def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    image = nib.load(path)
+    return np.asarray(image.dataobj, dtype=np.float32), image.affine
+
+
+@pytest.fixture(scope='module')
+def demo_m0() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the M0 volume of a subject with bright scalp, its affine and its mask."""
+    series, affine = read(DEMO / 'sub-02/perf/sub-02_asl.nii.gz')
+    return series[..., 0], affine, brain_mask(series[..., 0], affine)
+
+
+@pytest.mark.parametrize('change', [
+    lambda m0, _: m0 / 32,
+    lambda m0, _: m0 * 1000,
+    lambda m0, _: m0 * np.float32(1 + 1e-6),
+    lambda m0, _: np.round(m0 / 0.37) * 0.37,
+    lambda m0, _: m0 * (1 + np.random.default_rng(0).normal(0, 1e-3, m0.shape)),
+    lambda m0, affine: resample_volume(m0, affine, m0.shape, affine),
+], ids=['/ 32', 'x 1000', 'x 1.000001', 'rounded', '0.1 % noise', 'resampled'])  # fmt: skip
+def test_the_mask_does_not_jump(
+    demo_m0: tuple[np.ndarray, np.ndarray, np.ndarray],
+    change: Callable[[np.ndarray, np.ndarray], np.ndarray],
+):
+    m0, affine, mask = demo_m0
+    assert dice(brain_mask(change(m0, affine), affine), mask) > 0.99
 
 
 def test_coarse_voxels_do_not_lose_the_brain(head):
