@@ -228,3 +228,16 @@ def test_a_voxel_without_a_fit_is_nan_and_does_not_disturb_its_neighbours():
     for name in NAMES:
         assert found[name][4].isnan()
         torch.testing.assert_close(found[name][others], alone[name][others], equal_nan=True)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
+def test_an_accelerator_finds_what_the_processor_finds():
+    acquisition = pcasl(repetitions=8)
+    data = measure(acquisition, n_voxels=500)
+    fit = fit_cbf_att(data, acquisition)
+    here, there = (assess(data, acquisition, fit, device=name) for name in ('cpu', 'cuda'))
+    for name in ('kappa', 'lackoffit', 'tdecay', 'ttau', 'tarterial', 'pnoise', 'pmodel'):
+        torch.testing.assert_close(
+            there.statistics[name].cpu(), here.statistics[name], rtol=1e-4, atol=1e-4
+        )
