@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import ants
@@ -26,7 +26,6 @@ def estimate_motion(
     affine: FloatArray,
     *,
     seed: int,
-    on_volume: Callable[[int], None] = lambda _: None,
 ) -> FloatArray:
     """Find where the head was in each volume.
 
@@ -44,8 +43,6 @@ def estimate_motion(
         Voxel to world of both, RAS [mm].
     seed
         Of the metric's sampling. With it one thread is used, and results repeat exactly.
-    on_volume
-        Called with the index of each volume when it is done.
 
     Returns
     -------
@@ -58,7 +55,6 @@ def estimate_motion(
     for index in range(volumes.shape[-1]):
         if not np.array_equal(volumes[..., index], reference):
             transforms[index] = _register(fixed, _to_ants(volumes[..., index], affine))
-        on_volume(index)
     return transforms
 
 

@@ -8,6 +8,9 @@ from scipy import ndimage
 
 from aslprep_nn.maps import FloatArray
 
+#: Share of a voxel's linear support that must be measured for its value to be one.
+MEASURED = 0.999
+
 
 def resample_volume(
     volume: FloatArray,
@@ -24,7 +27,7 @@ def resample_volume(
     Parameters
     ----------
     volume
-        ``(x, y, z)``; NaN is read as 0.
+        ``(x, y, z)``; NaN where nothing was measured.
     affine
         Its voxel to world, RAS [mm].
     grid_shape, grid_affine
@@ -35,13 +38,17 @@ def resample_volume(
 
     Returns
     -------
-    The volume on the grid, NaN where the grid leaves the volume's field of view.
+    The volume on the grid, NaN where the grid leaves the volume's field of view or where a
+    neighbour among the nearest eight was not measured.
     """
     coordinates = _volume_coordinates(affine, grid_shape, grid_affine, transform)
-    values = ndimage.map_coordinates(
-        np.nan_to_num(np.asarray(volume, dtype=np.float64)), coordinates, order=3, mode='nearest'
-    )
-    return np.where(_inside(coordinates, volume.shape), values, np.nan)
+    known = np.isfinite(volume)
+    values = ndimage.map_coordinates(_filled(volume, known), coordinates, order=3, mode='nearest')
+    inside = _inside(coordinates, volume.shape)
+    if not known.all():
+        support = known.astype(np.float64)
+        inside &= ndimage.map_coordinates(support, coordinates, order=1, mode='nearest') > MEASURED
+    return np.where(inside, values, np.nan)
 
 
 def resample_series(
@@ -72,6 +79,15 @@ def resample_series(
                 volumes[..., index], affine, grid, affine, transform
             )
     return still, np.asarray(np.isfinite(still).all(axis=-1))
+
+
+def _filled(volume: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
+    """Put the nearest known value where there is none, so that the spline does not ring."""
+    values = np.asarray(volume, dtype=np.float64)
+    if known.all() or not known.any():
+        return np.nan_to_num(values)
+    nearest = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return np.asarray(values[tuple(nearest)])
 
 
 def _volume_coordinates(

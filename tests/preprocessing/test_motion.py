@@ -67,13 +67,6 @@ def test_a_volume_equal_to_the_reference_is_not_moved():
     np.testing.assert_array_equal(found, np.tile(np.eye(4), (2, 1, 1)))
 
 
-def test_each_volume_is_announced():
-    seen = []
-    reference = head_at(np.eye(4))
-    estimate_motion(reference[..., None], reference, AFFINE, seed=1, on_volume=seen.append)
-    assert seen == [0]
-
-
 def test_parameters_are_translations_and_angles():
     parameters = motion_parameters(np.stack(MOVES))
     np.testing.assert_allclose(parameters[0], [2, -1, 0.5, 0, 0, np.deg2rad(3)], atol=1e-12)
@@ -109,6 +102,29 @@ def test_voxels_that_left_the_field_of_view_are_nan_and_not_in_its_mask():
     np.testing.assert_array_equal(np.isnan(still[..., 0]), ~seen)
     assert (~seen[-2:]).all()
     assert seen[:-3].all()
+
+
+@pytest.mark.parametrize('move', [np.eye(4), MOVES[0]], ids=['still', 'moved'])
+def test_what_was_not_measured_is_nan_and_its_neighbours_stay_right(move):
+    volumes = np.stack([head_at(np.eye(4), sharpness=8), head_at(move, sharpness=8)], axis=-1)
+    whole, _ = resample_series(volumes, AFFINE, np.stack([np.eye(4), move]))
+    volumes[:, :, 7, 1] = np.nan
+    still, seen = resample_series(volumes, AFFINE, np.stack([np.eye(4), move]))
+    assert np.isnan(still[3:-3, 3:-3, 7, 1]).all()
+    assert not seen[:, :, 7].any()
+    assert seen[3:-3, 3:-3, [3, 4, 11, 12]].all()
+    brain = seen & (volumes[..., 0] > 20)
+    error = np.abs(still - whole)[..., 1][brain]
+    assert np.isfinite(still[brain]).all()
+    assert error.mean() < 0.05
+    assert error.max() < 5
+
+
+def test_a_missing_slice_of_another_grid_stays_missing():
+    volume = head_at(np.eye(4))
+    volume[:, :, 5] = np.nan
+    on_grid = resample_volume(volume, AFFINE, GRID, AFFINE)
+    np.testing.assert_array_equal(np.isnan(on_grid), np.isnan(volume))
 
 
 def test_a_volume_on_another_grid_is_read_where_it_lies():
