@@ -19,6 +19,7 @@ from torch import Tensor
 
 from aslprep_nn.estimation.repetitions import Summary
 from aslprep_nn.signal.model import SignalModel
+from aslprep_nn.signal.response import step
 
 #: Kinks closer than this are one in float32 [s].
 CLOSEST_KINKS = 1e-3
@@ -187,7 +188,7 @@ class Fan:
             axes = self.axes
         else:
             along, across, axes = self._project_weighted(data)
-        inside = ((across > 0) & (along > axes.tilt * across)).to(along)
+        inside = step(across) * step(along - axes.tilt * across)
         energy = along.clamp(min=0).square() + inside * (
             across.square() + along.clamp(max=0).square()
         )
@@ -270,7 +271,9 @@ class Fan:
 
     def without(self, energy: Tensor, interval: Tensor) -> Tensor:
         """Rule out each voxel's interval."""
-        return energy.masked_fill(self.interval.unsqueeze(-1) == interval, -1)
+        apart = self.interval.to(energy).unsqueeze(-1) - interval.to(energy)
+        other = apart.abs().clamp(max=1)
+        return energy * other + (other - 1)
 
     def to(self, device: torch.device | str) -> Fan:
         """Move every tensor."""

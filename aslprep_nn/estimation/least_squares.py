@@ -21,7 +21,6 @@ from aslprep_nn.estimation.information import (
 from aslprep_nn.estimation.information_table import InformationTable
 from aslprep_nn.estimation.macrovascular import (
     ArterialFans,
-    Macrovascular,
     arterial_estimates,
     calibrate_gain,
     gain_statistic,
@@ -30,6 +29,7 @@ from aslprep_nn.estimation.optimum import estimates, find_optimum
 from aslprep_nn.estimation.repetitions import Repetitions, Summary, without_absent
 from aslprep_nn.estimation.voxel_groups import VoxelGroup, voxel_groups
 from aslprep_nn.maps import FitStatus
+from aslprep_nn.settings import Macrovascular
 from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.response import Kinetics
 
@@ -43,7 +43,7 @@ MOST_CBF_STEPS = 10
 #: Condition of the scaled information above which a voxel's measurements do not tell ATT.
 UNTOLD_CONDITION = 1e4
 #: Voxels times timings solved at once: what a processor's cache and an accelerator hold.
-CPU_CHUNK, ACCELERATOR_CHUNK = 2**17, 2**25
+CPU_CHUNK, ACCELERATOR_CHUNK = 2**18, 2**25
 
 
 def fit_cbf_att(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -28,15 +27,6 @@ FALSE_POSITIVE_RATE = 0.04
 N_SIMULATED = 4000
 CBF_RANGE, ATT_RANGE = (20.0, 100.0), (0.4, 2.0)
 SIGNAL_TO_NOISE = (40.0, 10.0, 4.0)
-
-
-class Macrovascular(StrEnum):
-    """Whether the model includes label in arteries."""
-
-    #: Where the data call for it, at a calibrated rate of false positives.
-    AUTO = 'auto'
-    ON = 'on'
-    OFF = 'off'
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class _Search:
         tie = (NEAR_TIE + NEAR_TIE_PER_CBF * unexpected).clamp(max=FARTHEST_TIE)
         bar = self.data.energy - rounding - (1 + tie) * self.best.cost
         energy = self.fan.without(projection.energy, self.interval)
-        voxels = (energy >= bar).any(0).nonzero().squeeze(-1)
+        voxels = (energy.amax(0) >= bar).nonzero().squeeze(-1)
         for _ in range(MOST_RIVALS):
             energy = energy[:, voxels] if energy.shape[-1] != len(voxels) else energy
             explained, cone = energy.max(0)

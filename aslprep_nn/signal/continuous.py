@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from aslprep_nn.signal.protocol import Protocol
-from aslprep_nn.signal.response import Curvature, Kinetics, Response
+from aslprep_nn.signal.response import Curvature, Kinetics, Response, step
 
 
 class Residue(NamedTuple):
@@ -103,7 +103,7 @@ class ContinuousKinetics(Kinetics):
     def _residue(self, age: Tensor, rates: Rates, nominal_age: Tensor) -> Residue:
         """Compute the residue at an age; the nominal one decides what has happened by then."""
         mean_life = 1 / rates.tissue
-        arrived = (nominal_age > 0).to(age.dtype)
+        arrived = step(nominal_age)
         remaining = arrived * torch.exp(-rates.tissue * age)
         total = (arrived - remaining) * mean_life
         return Residue(total, remaining, (age * remaining - total) * mean_life)

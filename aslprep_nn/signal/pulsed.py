@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from aslprep_nn.signal.protocol import Protocol
-from aslprep_nn.signal.response import Curvature, Kinetics, Response
+from aslprep_nn.signal.response import Curvature, Kinetics, Response, step
 
 
 class Window(NamedTuple):
@@ -110,11 +110,11 @@ class PulsedBolusKinetics(PulsedKinetics):
 
     def _window(self, att: Tensor, protocol: Protocol, regime: Tensor) -> Window:
         inversion_time, duration = protocol.pld, protocol.labeling_duration
-        begun = regime < inversion_time
-        ended = regime < inversion_time - duration
-        start = torch.where(begun, att, inversion_time)
-        end = torch.where(ended, att + duration, inversion_time)
-        return Window(start, end, start_slope=begun.to(att), end_slope=ended.to(att))
+        begun = step(inversion_time - regime)
+        ended = step(inversion_time - duration - regime)
+        start = inversion_time + begun * (att - inversion_time)
+        end = inversion_time + ended * (att + duration - inversion_time)
+        return Window(start, end, start_slope=begun, end_slope=ended)
 
     def kinks(self, protocol: Protocol) -> Tensor:
         """List when the bolus begins and ends to arrive before each readout [s]."""
@@ -153,10 +153,10 @@ class VelocitySelectiveKinetics(PulsedKinetics):
     """
 
     def _window(self, att: Tensor, protocol: Protocol, regime: Tensor) -> Window:
-        ended = regime < protocol.pld
-        end = torch.where(ended, att, protocol.pld)
+        ended = step(protocol.pld - regime)
+        end = protocol.pld + ended * (att - protocol.pld)
         nothing = torch.zeros_like(end)
-        return Window(nothing, end, start_slope=nothing, end_slope=ended.to(att))
+        return Window(nothing, end, start_slope=nothing, end_slope=ended)
 
     def kinks(self, protocol: Protocol) -> Tensor:
         """List the delays [s]."""

@@ -29,9 +29,9 @@ from aslprep_nn.estimation.exhaustive import search_exhaustively
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.information import fisher_information, smoothed_covariance
 from aslprep_nn.estimation.least_squares import ATT_RANGE, fit_cbf_att
-from aslprep_nn.estimation.macrovascular import Macrovascular
 from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.maps import FitStatus
+from aslprep_nn.settings import Macrovascular
 from aslprep_nn.signal.arterial import arterial_delta_m
 from aslprep_nn.signal.kinetics import delta_m
 from aslprep_nn.signal.model import SignalModel
