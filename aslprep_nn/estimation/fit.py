@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -52,29 +52,39 @@ class Fit:
             noise=missing(),
         )
 
-    def put(self, voxels: Tensor, part: Fit, kept: Tensor) -> None:
+    def put(self, voxels: Tensor | slice, part: Fit, kept: Tensor) -> None:
         """Write those voxels of a part that are kept into their places.
 
         Parameters
         ----------
         voxels
-            The place of each voxel of the part, ``(part,)``.
+            The place of each voxel of the part.
         part
             The fit of some voxels.
         kept
             Which of them to write, ``(part,)``.
         """
-        everything = bool(kept.all())
-        chosen = slice(None) if everything else kept
-        place = voxels if everything else voxels[kept.to(voxels.device)]
-        for whole, values in (
-            *((self.parameters[name], part.parameters[name]) for name in part.parameters),
-            *((self.std[name], part.std[name]) for name in part.std),
-            (self.status, part.status),
-            (self.residual, part.residual),
-            (self.noise, part.noise),
-        ):
-            whole[place] = values[chosen]
+        if not bool(kept.all()):
+            places = torch.arange(self.n_voxels)[voxels]
+            voxels, part = places[kept.to(places.device)], part.at(kept)
+        for whole, values in zip(self._tensors(part), part._tensors(part), strict=True):
+            whole[voxels] = values
+
+    def at(self, voxels: Tensor) -> Fit:
+        """Keep some voxels."""
+        return Fit(
+            parameters={name: values[voxels] for name, values in self.parameters.items()},
+            std={name: values[voxels] for name, values in self.std.items()},
+            status=self.status[voxels],
+            residual=self.residual[voxels],
+            noise=self.noise[voxels],
+        )
+
+    def _tensors(self, like: Fit) -> Iterator[Tensor]:
+        """Yield the tensors that another fit has too, in one order."""
+        yield from (self.parameters[name] for name in like.parameters)
+        yield from (self.std[name] for name in like.std)
+        yield from (self.status, self.residual, self.noise)
 
     @property
     def n_voxels(self) -> int:

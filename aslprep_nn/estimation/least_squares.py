@@ -222,7 +222,7 @@ class _Task:
             t1_tissue=group.t1_tissue,
         )
 
-    def model(self, group: VoxelGroup, voxels: Tensor) -> SignalModel:
+    def model(self, group: VoxelGroup, voxels: Tensor | slice) -> SignalModel:
         """Build the signal model of some voxels of a group, in the precision of the fit."""
         return SignalModel.of(
             self.repetitions.acquisitions,
@@ -233,7 +233,7 @@ class _Task:
             device=self.device,
         )
 
-    def summarize(self, voxels: Tensor) -> Summary:
+    def summarize(self, voxels: Tensor | slice) -> Summary:
         """Collapse the measurements of some voxels."""
         weights = self.weights
         return self.repetitions.summarize(

@@ -124,8 +124,8 @@ class Repetitions:
             weights = data.new_ones(data.shape[0])
         weights = weights.to(data)
         weights = weights.mT.contiguous() if weights.ndim == 2 else weights.unsqueeze(-1)
-        present = torch.isfinite(data)
-        if not bool(present.all()):
+        if not bool(torch.isfinite(data.sum())):
+            present = torch.isfinite(data)
             ignored = weights == 0
             weights = weights if bool((present | ignored).all()) else weights * present
             data = torch.where(present & ~ignored, data, 0)

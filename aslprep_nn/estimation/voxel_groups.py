@@ -20,7 +20,7 @@ class VoxelGroup:
     Parameters
     ----------
     voxels
-        Their indices, ``(voxel,)``.
+        Their indices in ascending order, ``(voxel,)``.
     slice_delay
         Their slice delay, a scalar [s]; None where there is none.
     t1_tissue
@@ -31,10 +31,12 @@ class VoxelGroup:
     slice_delay: Tensor | None
     t1_tissue: Tensor | None
 
-    def chunks(self, size: int) -> Iterator[Tensor]:
-        """Yield the voxels few at a time."""
+    def chunks(self, size: int) -> Iterator[Tensor | slice]:
+        """Yield the voxels few at a time, as a slice where they follow one another."""
         for begin in range(0, len(self.voxels), size):
-            yield self.voxels[begin : begin + size]
+            chunk = self.voxels[begin : begin + size]
+            first, last = int(chunk[0]), int(chunk[-1])
+            yield slice(first, last + 1) if last - first + 1 == len(chunk) else chunk
 
 
 def voxel_groups(

@@ -6,8 +6,9 @@ import torch
 from aslprep_nn.acquisition import Acquisition, LabelingType
 from aslprep_nn.errors import UnsupportedError
 from aslprep_nn.estimation.least_squares import fit_cbf_att
-from aslprep_nn.estimation.macrovascular import Macrovascular, arterial_passages
+from aslprep_nn.estimation.macrovascular import arterial_passages
 from aslprep_nn.maps import FitStatus
+from aslprep_nn.settings import Macrovascular
 from aslprep_nn.signal.arterial import arterial_delta_m
 from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.protocol import Protocol

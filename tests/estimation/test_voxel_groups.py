@@ -29,4 +29,12 @@ def test_similar_t1_share_a_group_that_is_close_to_them():
 
 def test_chunks_cover_a_group_in_order():
     (group,) = voxel_groups(5, None, None)
-    assert [chunk.tolist() for chunk in group.chunks(2)] == [[0, 1], [2, 3], [4]]
+    assert list(group.chunks(2)) == [slice(0, 2), slice(2, 4), slice(4, 5)]
+
+
+def test_chunks_of_scattered_voxels_are_indices():
+    _, group = voxel_groups(4, torch.tensor([0.1, 0.0, 0.1, 0.1]), None)
+    assert [c.tolist() if torch.is_tensor(c) else c for c in group.chunks(2)] == [
+        [0, 2],
+        slice(3, 4),
+    ]
