@@ -13,6 +13,15 @@ class Estimator(StrEnum):
     LEAST_SQUARES = 'lsq'
 
 
+class Macrovascular(StrEnum):
+    """Whether the model includes label in arteries."""
+
+    #: Where the data call for it, at a calibrated rate of false positives.
+    AUTO = 'auto'
+    ON = 'on'
+    OFF = 'off'
+
+
 @dataclass(frozen=True)
 class PhysicsOptions:
     """Constants given on the command line; None leaves the choice to metadata and defaults.
@@ -27,6 +36,8 @@ class PhysicsOptions:
         [mL/g].
     m0_scale
         Multiplies M0, where it was stored in other units than the series [1].
+    macrovascular
+        Whether label in arteries is part of the model, where there are several delays.
     """
 
     labeling_efficiency: float | None = None
@@ -34,6 +45,7 @@ class PhysicsOptions:
     t1_tissue: float | None = None
     partition_coefficient: float | None = None
     m0_scale: float = 1.0
+    macrovascular: Macrovascular = Macrovascular.OFF
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,12 @@ KINDS = {
     'att': Kind('_att', 'Arterial transit time; NaN where there is no estimate.', 's'),
     'std_cbf': Kind('_desc-std_cbf', 'Standard deviation of CBF.', CBF_UNIT),
     'std_att': Kind('_desc-std_att', 'Standard deviation of ATT.', 's'),
+    'arterial_blood_volume': Kind(
+        '_abv', 'Arterial blood volume; NaN where the data do not call for it.', '1'
+    ),
+    'std_arterial_blood_volume': Kind(
+        '_desc-std_abv', 'Standard deviation of the arterial blood volume.', '1'
+    ),
     'fitstatus': Kind('_desc-fitstatus_dseg', 'How the fit of each voxel ended.'),
     'still': Kind('_desc-preproc_asl', 'Motion-corrected series, scanner units.', SCANNER_UNIT),
     'm0': Kind(

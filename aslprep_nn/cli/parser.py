@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aslprep_nn.errors import Problem, UsageError
-from aslprep_nn.settings import Estimator, PhysicsOptions, Settings
+from aslprep_nn.settings import Estimator, Macrovascular, PhysicsOptions, Settings
 from aslprep_nn.version import __version__
 
 EPILOG = """exit codes:
@@ -54,6 +54,7 @@ def build_settings(options: argparse.Namespace, arguments: Sequence[str]) -> Set
             t1_tissue=options.t1_tissue,
             partition_coefficient=options.partition_coefficient,
             m0_scale=options.m0_scale,
+            macrovascular=Macrovascular(options.macrovascular),
         ),
         n_processes=options.nprocs,
         n_threads=options.omp_nthreads,
@@ -151,6 +152,13 @@ def _add_estimation(group: argparse._ArgumentGroup) -> None:
         default=1.0,
         metavar='FACTOR',
         help='multiply M0 by this, where its units differ from the series (default: 1)',
+    )
+    group.add_argument(
+        '--macrovascular',
+        choices=[choice.value for choice in Macrovascular],
+        default=Macrovascular.OFF.value,
+        help='label in arteries as part of the multi-delay model: auto adds it where the data '
+        'call for it, at a calibrated rate of false positives (default: off)',
     )
     group.add_argument('--seed', type=int, default=1, help='of every random choice (default: 1)')
 

@@ -107,7 +107,8 @@ def report_run(
     target = bids.perf_dir(settings, run) / f'{run.name}_desc-qualitycontrol_cbf.tsv'
     write_atomically(target, _tsv(table))
     write_atomically(target.with_suffix('.json'), bids.as_json(quality_columns()))
-    report = write_run_report(results, bids.figures_dir(settings, run), run.name)
+    folder = bids.figures_dir(settings, run)
+    report = write_run_report(results, folder, run.name, numbers=numbers)
     named = json.loads(report.read_text(encoding='utf-8'))['figures']
     figures = [report.parent / figure['file'] for figure in named]
     return Report((*written, target, target.with_suffix('.json'), *figures, report))

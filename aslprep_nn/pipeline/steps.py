@@ -25,6 +25,7 @@ from aslprep_nn.preprocessing import motion, resample
 from aslprep_nn.preprocessing.mask import brain_mask, difference_mask
 from aslprep_nn.preprocessing.pairs import pair_volumes, subtract_label
 from aslprep_nn.run import M0Plan, M0Route
+from aslprep_nn.settings import Macrovascular
 
 PARAMETER_COLUMNS = ('trans_x', 'trans_y', 'trans_z', 'rot_x', 'rot_y', 'rot_z')
 VolumeTypes = tuple[VolumeType, ...]
@@ -214,24 +215,27 @@ def fit_voxels(
     device: str,
     n_threads: int,
     folder: Path,
+    macrovascular: Macrovascular = Macrovascular.OFF,
 ) -> Estimates:
     """Estimate CBF, and ATT where there are several delays, in every brain voxel."""
     torch.set_num_threads(n_threads)
     signal, affine = load_series(relative_delta_m)
     brain = load_mask(mask)
-    estimate = fit_cbf_att if acquisition.is_multi_delay else single_delay_cbf
-    fit = estimate(
-        torch.from_numpy(signal[brain]),
-        acquisition,
-        slice_delay=torch.from_numpy(slice_delay(acquisition, brain.shape)[brain].copy()),
-        device=choose_device(device),
-    )
+    voxels = torch.from_numpy(signal[brain])
+    delay = torch.from_numpy(slice_delay(acquisition, brain.shape)[brain].copy())
+    place = choose_device(device)
+    if acquisition.is_multi_delay:
+        fit = fit_cbf_att(
+            voxels, acquisition, slice_delay=delay, macrovascular=macrovascular, device=place
+        )
+    else:
+        fit = single_delay_cbf(voxels, acquisition, slice_delay=delay, device=place)
     values = dict(fit.parameters) | {f'std_{name}': value for name, value in fit.std.items()}
     unknown = (fit.status == FitStatus.ATT_NOT_IDENTIFIABLE).cpu().numpy()
     paths = []
-    for name, voxels in values.items():
+    for name, value in values.items():
         image = np.full(brain.shape, np.nan, dtype=np.float32)
-        image[brain] = voxels.cpu().numpy()
+        image[brain] = value.cpu().numpy()
         if name in ('att', 'std_att'):  # a number here would be read as a transit time
             image[brain] = np.where(unknown, np.nan, image[brain])
         paths.append(save(folder / f'{name}.nii.gz', image, affine))

@@ -41,6 +41,7 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
         relative_delta_m=calibrated.relative_delta_m,
         mask=still.mask,
         acquisition=run.acquisition,
+        macrovascular=settings.physics.macrovascular,
         device=settings.device,
         n_threads=settings.n_threads,
     )

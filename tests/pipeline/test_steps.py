@@ -5,12 +5,16 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 
 from aslprep_nn.acquisition import Acquisition, LabelingType, VolumeType
 from aslprep_nn.calibration.m0 import NOMINAL_RELATIVE_SIGNAL
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.pipeline import steps
 from aslprep_nn.run import M0Plan, M0Route
+from aslprep_nn.settings import Macrovascular
+from aslprep_nn.signal.kinetics import pcasl_delta_m
+from aslprep_nn.signal.protocol import Protocol
 
 C, L, M, D = VolumeType.CONTROL, VolumeType.LABEL, VolumeType.M0SCAN, VolumeType.DELTAM
 AFFINE = np.diag([4.0, 4.0, 5.0, 1.0])
@@ -137,6 +141,37 @@ def test_att_that_the_protocol_cannot_tell_is_nan_and_cbf_is_not(tmp_path):
     assert np.isnan(maps['att']).all()
     assert np.isnan(maps['std_att']).all()
     assert np.isfinite(maps['cbf']).all()
+
+
+def test_arterial_blood_is_found_where_there_is_some_and_only_if_asked_for(tmp_path):
+    plds = (0.2, 0.5, 0.8, 1.1, 1.4, 1.8, 2.2) * 4
+    early = Acquisition(LabelingType.PCASL, plds, (1.4,) * len(plds), 0.85)
+    protocol = Protocol.of(early)
+    tissue = pcasl_delta_m(torch.tensor(60.0), torch.tensor(1.2), protocol).numpy()
+    arrival, volume = 0.5, 0.03
+    passing = (arrival > protocol.pld) & (arrival < protocol.pld + 1.4)
+    artery = 2 * 0.85 / 0.9 * volume * np.exp(-arrival / 1.65) * passing.numpy()
+    noise = np.random.default_rng(0).normal(0, 2e-4, (*GRID, len(plds)))
+    maps = {}
+    for choice in Macrovascular:
+        folder = tmp_path / choice
+        folder.mkdir()
+        done = steps.fit_voxels(
+            relative_delta_m=save(folder / 'r.nii.gz', tissue + artery + noise),
+            mask=save(folder / 'mask.nii.gz', np.ones(GRID)),
+            acquisition=early,
+            macrovascular=choice,
+            device='cpu',
+            n_threads=1,
+            folder=folder,
+        )
+        maps[choice] = {path.name.split('.')[0]: load(path) for path in done.maps}
+    assert 'arterial_blood_volume' not in maps[Macrovascular.OFF]
+    for choice in (Macrovascular.AUTO, Macrovascular.ON):
+        found = np.median(maps[choice]['arterial_blood_volume'])
+        assert found == pytest.approx(volume, rel=0.1)
+        assert np.median(maps[choice]['cbf']) == pytest.approx(60, rel=0.03)
+    assert abs(np.median(maps[Macrovascular.OFF]['cbf']) - 60) > 6
 
 
 def test_voxels_outside_the_mask_are_nan_with_status_outside(tmp_path):
