@@ -9,6 +9,7 @@ from aslprep_nn.preprocessing.motion import (
     estimate_motion,
     framewise_displacement,
     motion_parameters,
+    registration_obstacle,
 )
 from aslprep_nn.preprocessing.resample import resample_series, resample_volume
 
@@ -65,6 +66,39 @@ def test_a_volume_equal_to_the_reference_is_not_moved():
     reference = head_at(np.eye(4))
     found = estimate_motion(np.stack([reference] * 2, axis=-1), reference, AFFINE, seed=1)
     np.testing.assert_array_equal(found, np.tile(np.eye(4), (2, 1, 1)))
+
+
+def test_a_head_that_lies_still_is_not_moved_by_the_scatter_of_registration():
+    rng = np.random.default_rng(5)
+    reference = head_at(np.eye(4))
+    volumes = 0.5 * reference[..., None] + rng.normal(0, 6, (*GRID, 4))
+    found = estimate_motion(volumes, reference, AFFINE, seed=1)
+    displacement = np.linalg.norm(found[:, :3, 3], axis=1)
+    assert displacement.max() < 0.3
+
+
+def test_missing_slices_do_not_mislead_registration():
+    volume = head_at(MOVES[0])
+    volume[:, :, :3] = np.nan
+    found = estimate_motion(volume[..., None], head_at(np.eye(4)), AFFINE, seed=1)[0]
+    assert np.linalg.norm((found - MOVES[0])[:3, 3]) < 0.4
+
+
+@pytest.mark.parametrize(('shape', 'voxel', 'reason'), [
+    ((64, 64, 24), (3.4, 3.4, 5.0), ''),
+    ((64, 64, 6), (3.4, 3.4, 5.0), '6 slices are too few'),
+    ((16, 16, 12), (13.75, 13.75, 9.0), 'voxels of 13.8 mm are too large'),
+])  # fmt: skip
+def test_grids_too_coarse_for_registration_are_named(shape, voxel, reason):
+    obstacle = registration_obstacle(shape, np.diag([*voxel, 1.0]))
+    assert reason in obstacle
+    assert bool(reason) == bool(obstacle)
+
+
+def test_volumes_that_cannot_be_registered_are_left_alone(moved):
+    few = moved[:, :, :6]
+    found = estimate_motion(few, head_at(np.eye(4))[:, :, :6], AFFINE, seed=1)
+    np.testing.assert_array_equal(found, np.tile(np.eye(4), (3, 1, 1)))
 
 
 def test_parameters_are_translations_and_angles():
