@@ -70,7 +70,7 @@ def estimate_motion(
     if registration_obstacle(reference.shape, affine):
         return transforms
     ants.config.set_ants_deterministic(on=True, seed_value=seed)
-    before = np.eye(4)
+    before: FloatArray = np.eye(4)
     for index, volume in enumerate(np.moveaxis(volumes, -1, 0)):
         if np.array_equal(volume, reference):
             continue
