@@ -195,20 +195,22 @@ def _claim(acquisition: Acquisition, noise: float, volume: float, n_voxels: int)
         for choice in (Macrovascular.OFF, Macrovascular.AUTO)
     )
     found = auto.parameters['arterial_blood_volume']
-    seen = artery.any(-1)
+    chosen, visible = ~found.isnan(), artery.any(-1)
 
     def error(fit: Fit, name: str, true: Tensor) -> float:
         return float((fit.parameters[name] - true).abs().nanmedian())
 
     return {
-        'visible [%]': round(100 * seen.double().mean().item(), 1),
-        'chosen [%]': round(100 * (~found.isnan()).double().mean().item(), 1),
-        'chosen where visible [%]': round(100 * (~found[seen].isnan()).double().mean().item(), 1)
-        if bool(seen.any())
-        else 0.0,
-        'median aBV': round(found.nanmedian().item(), 4),
+        'visible [%]': _percent(visible),
+        'chosen [%]': _percent(chosen),
+        'chosen where visible [%]': _percent(chosen[visible]),
+        'median aBV': f'{found[chosen].median():.4f}' if bool(chosen.any()) else '-',
         'CBF error': round(error(auto, 'cbf', cbf), 2),
         'without it': round(error(plain, 'cbf', cbf), 2),
         'ATT error [ms]': round(1e3 * error(auto, 'att', att)),
         'without it [ms]': round(1e3 * error(plain, 'att', att)),
     }
+
+
+def _percent(claims: Tensor) -> float | str:
+    return round(100 * claims.double().mean().item(), 1) if len(claims) else '-'
