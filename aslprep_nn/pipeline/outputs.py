@@ -13,8 +13,8 @@ import pandas as pd
 
 from aslprep_nn.bids import derivatives as bids
 from aslprep_nn.maps import FloatArray, ParameterMap
-from aslprep_nn.pipeline.images import load, load_mask, load_series
-from aslprep_nn.preprocessing.motion import RAS_TO_LPS
+from aslprep_nn.pipeline.images import Image, load, load_mask, load_series
+from aslprep_nn.preprocessing.motion import RAS_TO_LPS, registration_obstacle
 from aslprep_nn.report.quality import (
     describe_protocol,
     measure_quality,
@@ -149,7 +149,7 @@ def _results(
         has_m0=run.has_m0,
         model_cbf_per_unit=model_cbf_per_unit,
         m0=image('m0') if 'm0' in made else None,
-        notes=run.notes,
+        notes=(*run.notes, *_motion_notes(run, reference)),
         provenance={
             'Version': f'aslprep_nn {__version__}',
             'Command': settings.command,
@@ -158,6 +158,11 @@ def _results(
             'Device': settings.device,
         },
     )
+
+
+def _motion_notes(run: ASLRun, reference: Image) -> list[str]:
+    obstacle = registration_obstacle(reference.data.shape, reference.affine)
+    return [obstacle] if obstacle and run.has_raw_volumes else []
 
 
 def _facts(run: ASLRun, name: str) -> dict[str, Any]:
