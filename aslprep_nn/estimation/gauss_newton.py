@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -25,11 +27,26 @@ class Solution(NamedTuple):
     cost: Tensor
 
 
+#: Takes the model, the data, where to start and the interval; see `gauss_newton_step`.
+Step = Callable[
+    [SignalModel, Summary, tuple[Tensor, Tensor], tuple[Tensor, Tensor]], tuple[Solution, Tensor]
+]
+
+
+@lru_cache(maxsize=1)
+def compiled_step() -> Step:
+    """Compile `gauss_newton_step` for any number of voxels; the first call takes seconds."""
+    step: Step = torch.compile(gauss_newton_step, dynamic=True)
+    return step
+
+
 def descend(
     model: SignalModel,
     data: Summary,
     start: tuple[Tensor, Tensor],
     interval: tuple[Tensor, Tensor],
+    *,
+    take_step: Step | None = None,
 ) -> Solution:
     """Move to the least-squares optimum of an interval from a nearby point.
 
@@ -47,14 +64,17 @@ def descend(
         CBF and ATT to start from, ``(voxel,)`` each.
     interval
         The edges of each voxel's interval, ``(voxel,)`` each [s].
+    take_step
+        `gauss_newton_step`, or the same compiled.
     """
     low, high = interval
-    solution, gain = _step(model, data, start, interval)
+    take_step = take_step or gauss_newton_step
+    solution, gain = take_step(model, data, start, interval)
     for _ in range(MOST_STEPS - 1):
         voxels = (gain > STILL_FALLING).nonzero().squeeze(-1)
         if not len(voxels):
             break
-        again, gain[voxels] = _step(
+        again, gain[voxels] = take_step(
             model.at(voxels),
             data.at(voxels),
             (solution.cbf[voxels], solution.att[voxels]),
@@ -65,7 +85,7 @@ def descend(
     return solution
 
 
-def _step(
+def gauss_newton_step(
     model: SignalModel,
     data: Summary,
     start: tuple[Tensor, Tensor],

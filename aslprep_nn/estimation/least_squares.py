@@ -13,6 +13,7 @@ from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.estimation.arguments import require_arguments, require_timings
 from aslprep_nn.estimation.fan import Fan
 from aslprep_nn.estimation.fit import Fit
+from aslprep_nn.estimation.gauss_newton import Step, compiled_step
 from aslprep_nn.estimation.information import (
     fisher_information,
     noise_level,
@@ -25,7 +26,7 @@ from aslprep_nn.estimation.macrovascular import (
     calibrate_gain,
     gain_statistic,
 )
-from aslprep_nn.estimation.optimum import estimates, find_optimum
+from aslprep_nn.estimation.optimum import Optimum, estimates, find_optimum
 from aslprep_nn.estimation.repetitions import Repetitions, Summary, without_absent
 from aslprep_nn.estimation.voxel_groups import VoxelGroup, voxel_groups
 from aslprep_nn.maps import FitStatus
@@ -57,6 +58,7 @@ def fit_cbf_att(
     att_range: tuple[float, float] = ATT_RANGE,
     expected_cbf: float = EXPECTED_CBF,
     macrovascular: Macrovascular = Macrovascular.OFF,
+    compiled: bool = False,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = 'cpu',
 ) -> Fit:
@@ -87,6 +89,9 @@ def fit_cbf_att(
         Typical CBF: 60 in the brain, 300 in the kidney [mL/100 g/min].
     macrovascular
         Whether to fit label in arteries too.
+    compiled
+        Whether to compile the inner step, which needs a C++ compiler and some seconds, and pays
+        from some tens of millions of voxels on.
     dtype, device
         Of the arithmetic.
 
@@ -121,6 +126,7 @@ def fit_cbf_att(
         t1_tissue=t1_tissue,
         weights=without_absent(relative_delta_m, weights),
         att_range=att_range,
+        take_step=compiled_step() if compiled else None,
         dtype=dtype,
         device=torch.device(device),
     )
@@ -144,6 +150,7 @@ class _Task:
     t1_tissue: Tensor | None
     weights: Tensor | None
     att_range: tuple[float, float]
+    take_step: Step | None
     dtype: torch.dtype
     device: torch.device
 
@@ -169,7 +176,7 @@ class _Task:
         ).to(self.device)
         for voxels in group.chunks(self._chunk_size):
             model, data = self.model(group, voxels), self.summarize(voxels)
-            found = _fit_chunk(fan, table, model, data)
+            found = _estimate(find_optimum(fan, model, data, self.take_step), table, model, data)
             earlier = data.with_rounding(fit.residual[voxels] - data.scatter)
             kept = (found.residual - data.scatter <= earlier) | earlier.isnan()
             fit.put(voxels, found, kept)
@@ -242,8 +249,8 @@ class _Task:
         )
 
 
-def _fit_chunk(fan: Fan, table: InformationTable, model: SignalModel, data: Summary) -> Fit:
-    optimum = find_optimum(fan, model, data)
+def _estimate(optimum: Optimum, table: InformationTable, model: SignalModel, data: Summary) -> Fit:
+    """Add to optima how sure they are."""
     noise = noise_level(data, optimum.cost, n_parameters=2)
     point = optimum.cbf, optimum.att
     if data.weight.shape[-1] == 1:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from aslprep_nn.estimation.fan import Fan, Projection, Start
 from aslprep_nn.estimation.fit import Fit
-from aslprep_nn.estimation.gauss_newton import Solution, descend
+from aslprep_nn.estimation.gauss_newton import Solution, Step, descend
 from aslprep_nn.estimation.information import Covariance
 from aslprep_nn.estimation.repetitions import Summary
 from aslprep_nn.maps import FitStatus
@@ -37,7 +37,9 @@ class Optimum(NamedTuple):
     status: Tensor
 
 
-def find_optimum(fan: Fan, model: SignalModel, data: Summary) -> Optimum:
+def find_optimum(
+    fan: Fan, model: SignalModel, data: Summary, take_step: Step | None = None
+) -> Optimum:
     """Find the global optimum of some voxels.
 
     The best cone at the fan's decay rate is refined with the exact model. Because the decay
@@ -46,8 +48,7 @@ def find_optimum(fan: Fan, model: SignalModel, data: Summary) -> Optimum:
     """
     projection = fan.project(data)
     start = fan.start(projection, projection.energy.argmax(0))
-    solution = descend(model, data, start[:2], fan.bounds(start.interval))
-    found = _Search(fan, model, data, solution, start.interval)
+    found = _Search(fan, model, data, take_step, start)
     found.try_neighbors()
     found.try_rivals(projection)
     found.enter_flat()
@@ -58,10 +59,17 @@ class _Search:
     """The best point so far of each voxel, and the interval it lies in."""
 
     def __init__(
-        self, fan: Fan, model: SignalModel, data: Summary, best: Solution, interval: Tensor
+        self,
+        fan: Fan,
+        model: SignalModel,
+        data: Summary,
+        take_step: Step | None,
+        start: Start,
     ) -> None:
-        self.fan, self.model, self.data = fan, model, data
-        self.best, self.interval = best, interval
+        self.fan, self.model, self.data, self.take_step = fan, model, data, take_step
+        bounds = fan.bounds(start.interval)
+        self.best = descend(model, data, start[:2], bounds, take_step=take_step)
+        self.interval = start.interval
 
     def try_neighbors(self) -> None:
         """Solve the interval beyond a kink that an optimum is near, from the kink."""
@@ -97,8 +105,7 @@ class _Search:
         if not len(voxels):
             return
         data, start = self.data.at(voxels), Start(*self.best[:2], beside).at(voxels)
-        bounds = self.fan.bounds(start.interval)
-        solved = descend(self.model.at(voxels), data, start[:2], bounds)
+        solved = self._descend(voxels, start)
         freedom = (data.n_measurements - 2).clamp(min=1)
         variance = (data.scatter + solved.cost) / freedom
         won = solved.cost + SIGNIFICANT_GAIN * variance < self.best.cost[voxels]
@@ -108,9 +115,17 @@ class _Search:
         """Refine another start of some voxels and keep it where it is better."""
         if not len(voxels):
             return
-        bounds = self.fan.bounds(start.interval)
-        solved = descend(self.model.at(voxels), self.data.at(voxels), start[:2], bounds)
+        solved = self._descend(voxels, start)
         self._accept(voxels, start, solved, solved.cost < self.best.cost[voxels])
+
+    def _descend(self, voxels: Tensor, start: Start) -> Solution:
+        return descend(
+            self.model.at(voxels),
+            self.data.at(voxels),
+            start[:2],
+            self.fan.bounds(start.interval),
+            take_step=self.take_step,
+        )
 
     def _accept(self, voxels: Tensor, start: Start, solved: Solution, won: Tensor) -> None:
         chosen = won.nonzero().squeeze(-1)

@@ -1,6 +1,7 @@
 """The fit of CBF and ATT: it finds the truth, and the optimum, and says where it cannot."""
 
 import random
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -305,6 +306,16 @@ def test_arguments_that_do_not_fit_are_named(arguments, named, pcasl_6):
     complete = {'relative_delta_m': torch.zeros(3, 6), 'acquisition': pcasl_6, **arguments}
     with pytest.raises(UsageError, match=named):
         fit_cbf_att(**complete)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings('default')
+@pytest.mark.skipif(shutil.which('g++') is None, reason='needs a C++ compiler')
+def test_compiling_the_step_does_not_change_the_result(pcasl_6, measure, draw):
+    signal = measure(pcasl_6, draw(20000, 10, 120, 1), draw(20000, 0.4, 2.6, 2), noise=1e-3)
+    eager, compiled = (fit_cbf_att(signal, pcasl_6, compiled=c) for c in (False, True))
+    close = torch.isclose(compiled.parameters['cbf'], eager.parameters['cbf'], rtol=1e-4)
+    assert close.double().mean() > 0.999
 
 
 @pytest.mark.gpu

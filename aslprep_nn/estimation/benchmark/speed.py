@@ -73,6 +73,32 @@ def against_scipy(n_voxels: int) -> Table:
     return Table('speed', question, tuple(rows))
 
 
+def compiled(n_voxels: int) -> Table:
+    """Time the fit with and without its inner step compiled, taking turns."""
+    rows: list[Row] = []
+    with one_thread():
+        for acquisition in (PCASL_6, PCASL_21):
+            signal = draw(acquisition, BRAIN, n_voxels)[2].float()
+            compiling = _seconds(lambda: fit_cbf_att(signal, acquisition, compiled=True))  # noqa: B023
+            times: dict[bool, list[float]] = {True: [], False: []}
+            for _ in range(REPEATS):
+                for choice, found in times.items():
+                    found.append(
+                        _seconds(lambda: fit_cbf_att(signal, acquisition, compiled=choice))  # noqa: B023
+                    )
+            eager, fast = (1e6 * statistics.median(times[c]) / n_voxels for c in (False, True))
+            rows.append(
+                {
+                    'PLDs': acquisition.n_measurements,
+                    'voxels': n_voxels,
+                    'eager [us/voxel]': _round(eager),
+                    'compiled [us/voxel]': _round(fast),
+                    'first call [s]': _round(compiling),
+                }
+            )
+    return Table('compiled', 'What does compiling the inner step change?', tuple(rows))
+
+
 def scaling(largest: int) -> Table:
     """Time the fit against voxels, delays and repetitions, one at a time."""
     cases: list[tuple[str, int, int, int]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 
 import torch
@@ -26,6 +27,8 @@ def benchmark_tables(*, quick: bool) -> Mapping[str, Callable[[], Table]]:
         'speed': lambda: speed.against_scipy(50_000 if quick else 200_000),
         'scaling': lambda: speed.scaling(10**4 if quick else 10**7),
     }
+    if shutil.which('g++') and not quick:
+        tables['compiled'] = lambda: speed.compiled(200_000)
     if torch.cuda.is_available():
         tables['accelerator'] = lambda: speed.on_accelerator(10**6 if quick else 10**7)
     return tables
