@@ -149,7 +149,7 @@ class _Task:
         elements = CPU_CHUNK if self.device.type == 'cpu' else ACCELERATOR_CHUNK
         return max(256, elements // len(self.repetitions.timing))
 
-    def statistics(self, group: VoxelGroup, voxels: Tensor) -> dict[str, Tensor]:
+    def statistics(self, group: VoxelGroup, voxels: Tensor | slice) -> dict[str, Tensor]:
         """Compute the statistics of some voxels that do not need another fit."""
         data = self._double(self.data[voxels])
         cbf, att = (self._double(self.fit.parameters[name][voxels]) for name in ('cbf', 'att'))

@@ -163,7 +163,9 @@ def _n_repetitions(data: Tensor, half: Subset, repetitions: Repetitions) -> Tens
     return repetitions.summarize(torch.where(present, 1.0, torch.nan).double()).weight
 
 
-def _identified_bound(model: SignalModel, whole: Fit, voxels: Tensor, weight: Tensor) -> Covariance:
+def _identified_bound(
+    model: SignalModel, whole: Fit, voxels: Tensor | slice, weight: Tensor
+) -> Covariance:
     """Compute the Cramér-Rao bound where it is small enough over the likely range of ATT.
 
     The bound jumps where ATT crosses a delay. A voxel counts as identified only if it stays
