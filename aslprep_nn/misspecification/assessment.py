@@ -179,7 +179,7 @@ class _Task:
             **_score_statistics(scores, arterial, vectors.count),
         }
 
-    def _n_parameters(self, voxels: Tensor) -> Tensor:
+    def _n_parameters(self, voxels: Tensor | slice) -> Tensor:
         """Count the parameters that were adapted to the measurements of each voxel."""
         flat = self.fit.status[voxels] == FitStatus.ATT_NOT_IDENTIFIABLE
         return N_PARAMETERS - flat.to(device=self.device, dtype=torch.int64)
