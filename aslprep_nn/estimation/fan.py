@@ -256,18 +256,19 @@ class Fan:
         ``margin`` is the distance that counts as near, relative to the interval. Flat
         intervals do not count.
         """
-        low, high = self.bounds(interval)
-        near = margin * (high - low)
-        step = (att >= high - near).to(interval) - (att <= low + near).to(interval)
-        beside = (interval + step).clamp(min=0, max=len(self.flat) - 1)
+        beside = self._neighbor(interval, att, margin)
         return torch.where(self.flat[beside], interval, beside)
 
-    def flat_beside(self, interval: Tensor, att: Tensor) -> Tensor:
-        """Find the flat interval that begins where ATT is, or the interval itself."""
-        low, high = self.bounds(interval)
-        step = (att >= high).to(interval) - (att <= low).to(interval)
-        beside = (interval + step).clamp(min=0, max=len(self.flat) - 1)
+    def flat_beside(self, interval: Tensor, att: Tensor, margin: float) -> Tensor:
+        """Find the flat interval that ATT is near, or the interval itself."""
+        beside = self._neighbor(interval, att, margin)
         return torch.where(self.flat[beside], beside, interval)
+
+    def _neighbor(self, interval: Tensor, att: Tensor, margin: float) -> Tensor:
+        low, high = self.bounds(interval)
+        near = margin * (high - low)
+        later = (att >= high - near).to(interval) - (att <= low + near).to(interval)
+        return (interval + later).clamp(min=0, max=len(self.flat) - 1)
 
     def without(self, energy: Tensor, interval: Tensor) -> Tensor:
         """Rule out each voxel's interval."""

@@ -15,11 +15,16 @@ from aslprep_nn.estimation.repetitions import Summary
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.signal.model import SignalModel
 
-#: A further interval is solved where its cone promises a cost at most this much higher, the
-#: more the further CBF is from the one that the cones are made for [per mL/100 g/min] ...
-NEAR_TIE, NEAR_TIE_PER_CBF, FARTHEST_TIE = 0.003, 2.5e-4, 0.03
+#: A further interval is solved where its cone promises a cost at most this much higher ...
+NEAR_TIE = 0.003
+#: ... plus what another decay rate can do to the promise: relative to the geometric mean of the
+#: cost and of the data's energy, per mL/100 g/min from the CBF that the cones are made for ...
+OTHER_DECAY = 2e-4
 #: ... as often as that happens, up to this many intervals per voxel.
 MOST_RIVALS = 2
+#: ATT that differ by this much [s] are told apart by no protocol that gives signals whose
+#: squared difference is this small a part of their energy.
+SAME_ATT, SAME_SIGNAL = 0.05, 1e-6
 #: A neighbouring interval is solved where the optimum is this close to it, relative to its own.
 NEAR_KINK = 0.1
 #: Fall of the cost, in noise variances, that noise alone makes less often than 1 time in 300.
@@ -52,7 +57,8 @@ def find_optimum(
     found.try_neighbors()
     found.try_rivals(projection)
     found.enter_flat()
-    return Optimum(*found.best, _status(fan, found.best, found.interval, data))
+    status = _status(fan, found.best, found.interval, data)
+    return Optimum(*found.best, _flag_ambiguous(status, found.ambiguous))
 
 
 class _Search:
@@ -70,6 +76,7 @@ class _Search:
         bounds = fan.bounds(start.interval)
         self.best = descend(model, data, start[:2], bounds, take_step=take_step)
         self.interval = start.interval
+        self.ambiguous = torch.zeros_like(self.interval, dtype=torch.bool)
 
     def try_neighbors(self) -> None:
         """Solve the interval beyond a kink that an optimum is near, from the kink."""
@@ -80,9 +87,9 @@ class _Search:
     def try_rivals(self, projection: Projection) -> None:
         """Solve the intervals that promise nearly as low a cost, best first."""
         rounding = 8 * torch.finfo(self.data.energy.dtype).eps * self.data.energy
-        unexpected = (self.best.cbf - self.fan.expected_cbf).abs()
-        tie = (NEAR_TIE + NEAR_TIE_PER_CBF * unexpected).clamp(max=FARTHEST_TIE)
-        bar = self.data.energy - rounding - (1 + tie) * self.best.cost
+        other_decay = (self.best.cbf - self.fan.expected_cbf).abs() * OTHER_DECAY
+        tie = (self.data.energy * self.best.cost).sqrt() * other_decay
+        bar = self.data.energy - rounding - (1 + NEAR_TIE) * self.best.cost - tie
         energy = self.fan.without(projection.energy, self.interval)
         voxels = (energy.amax(0) >= bar).nonzero().squeeze(-1)
         for _ in range(MOST_RIVALS):
@@ -100,7 +107,7 @@ class _Search:
         an optimum stays unless the cost falls by more than noise would make it fall: the edge
         is where CBF is least uncertain.
         """
-        beside = self.fan.flat_beside(self.interval, self.best.att)
+        beside = self.fan.flat_beside(self.interval, self.best.att, NEAR_KINK)
         voxels = (beside != self.interval).nonzero().squeeze(-1)
         if not len(voxels):
             return
@@ -116,6 +123,10 @@ class _Search:
         if not len(voxels):
             return
         solved = self._descend(voxels, start)
+        apart = (solved.att - self.best.att[voxels]).abs() > SAME_ATT
+        tied = solved.cost - self.best.cost[voxels]
+        tied = tied.abs() <= SAME_SIGNAL * self.data.energy[voxels]
+        self.ambiguous[voxels] |= apart & tied
         self._accept(voxels, start, solved, solved.cost < self.best.cost[voxels])
 
     def _descend(self, voxels: Tensor, start: Start) -> Solution:
@@ -152,6 +163,12 @@ def _status(fan: Fan, best: Solution, interval: Tensor, data: Summary) -> Tensor
     status[best.cbf <= 0] = FitStatus.AT_BOUND
     status[(data.n_timings < 2) | ~torch.isfinite(best.cost)] = FitStatus.FAILED
     return status
+
+
+def _flag_ambiguous(status: Tensor, ambiguous: Tensor) -> Tensor:
+    """Say that ATT is not told where two arrival times far apart give the same signal."""
+    usable = (status == FitStatus.CONVERGED) | (status == FitStatus.ON_KINK)
+    return status.masked_fill(usable & ambiguous, FitStatus.ATT_NOT_IDENTIFIABLE)
 
 
 def estimates(optimum: Optimum, covariance: Covariance, data: Summary, noise: Tensor) -> Fit:

@@ -109,4 +109,14 @@ def test_the_ray_of_a_flat_interval_counts_for_its_neighbor(pcasl_6):
     _, _, fan = build(pcasl_6)
     assert fan.interval[:3].tolist() == [1, 1, 2]
     at_edge = torch.tensor([0.5, 0.6], dtype=torch.float64)
-    assert fan.flat_beside(torch.tensor([1, 1]), at_edge).tolist() == [0, 1]
+    assert fan.flat_beside(torch.tensor([1, 1]), at_edge, 0.1).tolist() == [0, 1]
+
+
+def test_a_start_is_corrected_for_the_decay_rate_of_its_own_flow(pcasl_21, draw):
+    repetitions, model, fan = build(pcasl_21, expected_cbf=60.0)
+    cbf, att = torch.full((300,), 120.0).double(), draw(300, 0.2, 2.8, 2)
+    data = repetitions.summarize(model.linearize(cbf, att).delta_m.mT)
+    projection = fan.project(data)
+    start = fan.start(projection, projection.energy.argmax(0))
+    assert (start.att - att).abs().quantile(0.9) < 2e-3
+    assert (start.cbf / cbf - 1).abs().quantile(0.9) < 2e-3

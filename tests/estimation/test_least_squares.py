@@ -159,6 +159,25 @@ def test_the_optimum_is_the_one_an_exhaustive_search_finds(timing, organ, signal
     assert (excess < 1e-6).double().mean() >= 0.995
 
 
+def test_two_arrival_times_that_give_the_same_signal_are_called_not_identifiable():
+    """Between 1.27 and 1.88 s two measurements see the bolus, and see it again after 2.4 s."""
+    twice = Acquisition(PCASL, (0.34, 1.875, 2.389), (0.929, 1.748, 0.891), 0.85)
+    signal = delta_m(CBF, ATT, Protocol.of(twice))
+    fit = fit_cbf_att(signal, twice)
+    hidden = (ATT > 1.27) & (ATT < 1.875)
+    assert (fit.status[hidden] == FitStatus.ATT_NOT_IDENTIFIABLE).all()
+
+
+def test_flow_far_from_the_expected_one_is_fitted_as_well(draw):
+    acquisition = acquire(PCASL, PLD_6, 1.8)
+    cbf, att = draw(400, 500, 900, 1), draw(400, 0.6, 2.4, 2)
+    signal = delta_m(cbf, att, Protocol.of(acquisition))
+    signal += 0.006 * torch.randn(signal.shape, generator=torch.Generator().manual_seed(3))
+    fit = fit_cbf_att(signal, acquisition, expected_cbf=60.0, dtype=torch.float64)
+    least = least_cost(acquisition, signal, (0.5, 4.0))
+    assert (fit.residual / least - 1).max() < 1e-4
+
+
 def test_att_before_the_first_delay_is_claimed_only_where_the_data_call_for_it(make):
     kidney = make(PCASL, PLD_6, 1.8, t1_tissue=1.4)
     cbf, att = torch.full((400,), 600.0).double(), torch.full((400,), 0.3).double()

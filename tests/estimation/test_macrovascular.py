@@ -5,8 +5,10 @@ import torch
 
 from aslprep_nn.acquisition import Acquisition, LabelingType
 from aslprep_nn.errors import UnsupportedError
+from aslprep_nn.estimation.fan import Fan
 from aslprep_nn.estimation.least_squares import fit_cbf_att
-from aslprep_nn.estimation.macrovascular import arterial_passages
+from aslprep_nn.estimation.macrovascular import ArterialFans, arterial_passages
+from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.settings import Macrovascular
 from aslprep_nn.signal.arterial import arterial_delta_m
@@ -88,6 +90,28 @@ def test_passages_cover_every_arrival_once(early):
         matching = [p for p in passages if torch.equal(p.signal.squeeze(-1) > 0, seen)]
         assert len(matching) == 1
         assert matching[0].earliest < arrival
+
+
+def test_label_passes_through_arteries_before_it_reaches_tissue(early, measure, voxels):
+    repetitions = Repetitions.of([early])
+    model = SignalModel.of(repetitions.acquisitions)
+    fans = ArterialFans.of(
+        model,
+        repetitions.shared_weight(),
+        lambda model: Fan.of(
+            model,
+            repetitions.shared_weight(),
+            expected_cbf=60.0,
+            att_range=(0.0, 4.0),
+            dtype=torch.float64,
+        ),
+    )
+    late = voxels[0], voxels[1] - 0.4, voxels[2] + 1.0
+    signal = with_artery(measure, early, late, 0.03, 1e-3)
+    found = fans.fit(model, repetitions.summarize(signal))
+    chosen = found.passage >= 0
+    earliest = torch.tensor([p.earliest for p in fans.passages]).double()[found.passage[chosen]]
+    assert (earliest <= found.optimum.att[chosen]).all()
 
 
 def test_vsasl_has_no_arterial_term():
