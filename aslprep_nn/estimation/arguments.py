@@ -36,7 +36,6 @@ def require_arguments(
     t1_tissue: Tensor | None,
     weights: Tensor | None,
     att_range: tuple[float, float],
-    expected_cbf: float,
 ) -> None:
     """Refuse arguments of `fit_cbf_att` that do not fit together, naming all of them."""
     shape = tuple(relative_delta_m.shape)
@@ -49,8 +48,6 @@ def require_arguments(
         problems += _weight_problems(shape, weights)
     if not 0 <= att_range[0] < att_range[1] < math.inf:
         problems.append(_problem('att_range', str(att_range), 'two rising, finite numbers from 0'))
-    if not 0 < expected_cbf < math.inf:
-        problems.append(_problem('expected_cbf', str(expected_cbf), 'a finite number above 0'))
     if problems:
         raise UsageError(problems)
 

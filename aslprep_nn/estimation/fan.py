@@ -29,8 +29,9 @@ PLANE_TOLERANCE = 3e-4
 MOST_HALVINGS = 6
 #: Squared sine below which two edges of a cone are one.
 SAME_DIRECTION = 1e-14
-#: CBF at which the effect of another decay rate is probed, relative to the expected one.
-DECAY_PROBE = 2.0
+#: CBF whose decay rate the cones are made for, and another at which its effect is probed
+#: [mL/100 g/min].
+EXPECTED_CBF, PROBED_CBF = 60.0, 120.0
 #: Change of the signal's direction per second of ATT below which ATT has no effect [1/s].
 FLAT = 1e-6
 
@@ -95,14 +96,12 @@ class Fan:
     constants
         What turns a projection into CBF and ATT, ``(6, cone)``: the earlier edge and the width
         of each cone [s], its curvature (`_curved`), and by how much too large a CBF of 1 and
-        ATT are read off it per unit of CBF above the expected one.
+        ATT are read off it per unit of CBF above `EXPECTED_CBF`.
     interval
         The interval each cone lies in, ``(cone,)``; for a flat one, which is a ray, a neighbour
         that shares the ray.
     nuisance
         A signal of unknown strength that the cones are orthogonal to, ``(timing,)``.
-    expected_cbf
-        The CBF whose decay rate the cones are made for [mL/100 g/min].
     """
 
     edges: Tensor
@@ -114,7 +113,6 @@ class Fan:
     constants: Tensor
     interval: Tensor
     nuisance: Tensor | None
-    expected_cbf: float
 
     @classmethod
     def of(
@@ -122,7 +120,6 @@ class Fan:
         model: SignalModel,
         weight: Tensor,
         *,
-        expected_cbf: float,
         att_range: tuple[float, float],
         dtype: torch.dtype,
     ) -> Fan:
@@ -134,8 +131,6 @@ class Fan:
             In float64, the same for all voxels.
         weight
             Of each timing, ``(timing,)``.
-        expected_cbf
-            The CBF whose venous clearance sets the decay rate [mL/100 g/min].
         att_range
             Smallest and largest ATT [s].
         dtype
@@ -145,7 +140,7 @@ class Fan:
         plain = replace(model, nuisance=None)
         root_weight = weight.to(torch.float64).sqrt()
 
-        def signal(att: Tensor, of: SignalModel = model, cbf: float = expected_cbf) -> Tensor:
+        def signal(att: Tensor, of: SignalModel = model, cbf: float = EXPECTED_CBF) -> Tensor:
             return of.linearize(torch.full_like(att, cbf), att).delta_m.mT / cbf
 
         edges = _edges(model.kinks(), att_range)
@@ -155,9 +150,8 @@ class Fan:
         halfway = (nodes + torch.cat([nodes[1:], nodes[-1:]])) / 2
         along, across, axes = _orthonormalize(signal(nodes) * root_weight)
         shape = _ConeShape.of(signal(nodes), signal(halfway))
-        other_cbf = DECAY_PROBE * expected_cbf
-        faster = shape.place(nodes, signal(halfway, cbf=other_cbf))
-        bias = torch.stack([faster[0] - 1, faster[1] - halfway]) / (other_cbf - expected_cbf)
+        faster = shape.place(nodes, signal(halfway, cbf=PROBED_CBF))
+        bias = torch.stack([faster[0] - 1, faster[1] - halfway]) / (PROBED_CBF - EXPECTED_CBF)
         interval = (torch.searchsorted(edges, nodes, right=True) - 1).clamp(max=len(flat) - 1)
         interval = _nearest_not_flat(flat)[interval]
         return cls(
@@ -176,7 +170,6 @@ class Fan:
                     *bias.nan_to_num(0),
                 ]
             ).to(dtype),
-            expected_cbf=expected_cbf,
             interval=interval,
             nuisance=None if model.nuisance is None else model.nuisance.signal.squeeze(-1),
         )
@@ -239,7 +232,7 @@ class Fan:
         early = (along - tilt * across).clamp(min=0) / torch.where(length > 0, length, 1)
         late = across / reach
         cbf, share = _curved(early, late, bend, lift)
-        excess = cbf - self.expected_cbf
+        excess = cbf - EXPECTED_CBF
         return Start(
             cbf=cbf / (1 + cbf_bias * excess).clamp(min=0.5),
             att=earliest + width * share - att_bias * excess,

@@ -52,8 +52,8 @@ class Fit:
             noise=missing(),
         )
 
-    def put(self, voxels: Tensor | slice, part: Fit, kept: Tensor) -> None:
-        """Write those voxels of a part that are kept into their places.
+    def put(self, voxels: Tensor | slice, part: Fit, kept: Tensor | None = None) -> None:
+        """Write the voxels of a part into their places.
 
         Parameters
         ----------
@@ -62,9 +62,9 @@ class Fit:
         part
             The fit of some voxels.
         kept
-            Which of them to write, ``(part,)``.
+            Which of them to write, ``(part,)``; all when absent.
         """
-        if not bool(kept.all()):
+        if kept is not None and not bool(kept.all()):
             places = torch.arange(self.n_voxels)[voxels]
             voxels, part = places[kept.to(places.device)], part.at(kept)
         for whole, values in zip(self._tensors(part), part._tensors(part), strict=True):

@@ -21,8 +21,11 @@ from aslprep_nn.signal.model import SignalModel
 N_ATT = 193
 #: Widths of the smoothing [s], evenly spaced in their logarithm.
 NARROWEST, WIDEST, N_WIDTHS = 0.005, 2.0, 13
-#: The two values of CBF, relative to the expected one, between which the decay is interpolated.
-CBF_LEVELS = (0.5, 1.5)
+#: Less information than any measurement gives, and a correlation short of singular.
+LEAST, MOST_CORRELATION = 1e-24, 0.99999
+#: The two values of CBF between which, and beyond which, the decay with flow is exponential
+#: [mL/100 g/min].
+CBF_LEVELS = (40.0, 240.0)
 
 
 @dataclass(frozen=True)
@@ -32,18 +35,15 @@ class InformationTable:
     Parameters
     ----------
     values
-        Information about (log CBF, log CBF), (log CBF, ATT) and (ATT, ATT) per squared CBF, at
-        two values of CBF: ``(6, width * att)``.
+        Logarithms of the information about log CBF and about ATT, per squared CBF, and their
+        correlation, at each of two values of CBF: ``(6, width * att)``.
     first_att, att_step
         The grid of ATT [s].
-    expected_cbf
-        What `CBF_LEVELS` are relative to [mL/100 g/min].
     """
 
     values: Tensor
     first_att: float
     att_step: float
-    expected_cbf: float
 
     @classmethod
     def of(
@@ -51,24 +51,25 @@ class InformationTable:
         model: SignalModel,
         weight: Tensor,
         *,
-        expected_cbf: float,
         att_range: tuple[float, float],
         dtype: torch.dtype,
     ) -> InformationTable:
         """Tabulate a model given in float64; parameters are those of `Fan.of`."""
         att = torch.linspace(*att_range, N_ATT, dtype=torch.float64)
         weight = weight.to(att).unsqueeze(-1)
-        plain = []
+        levels = []
         for level in CBF_LEVELS:
-            cbf = torch.full_like(att, level * expected_cbf)
-            information = fisher_information(model, cbf, att, weight)
-            plain += [information.cbf, information.both / cbf, information.att / cbf.square()]
-        smoothed = _smoothings(att_range) @ torch.stack(plain, -1)
+            cbf = torch.full_like(att, level)
+            plain = fisher_information(model, cbf, att, weight)
+            per_cbf = torch.stack([plain.cbf, plain.both / cbf, plain.att / cbf.square()], -1)
+            about_cbf, both, about_att = (_smoothings(att_range) @ per_cbf).unbind(-1)
+            about_cbf, about_att = (part.clamp(min=LEAST) for part in (about_cbf, about_att))
+            correlation = both / (about_cbf * about_att).sqrt()
+            levels += [about_cbf.log(), about_att.log(), correlation]
         return cls(
-            values=smoothed.flatten(0, 1).mT.contiguous().to(dtype),
+            values=torch.stack(levels).flatten(1).to(dtype),
             first_att=att_range[0],
             att_step=(att_range[1] - att_range[0]) / (N_ATT - 1),
-            expected_cbf=expected_cbf,
         )
 
     def to(self, device: torch.device | str) -> InformationTable:
@@ -90,8 +91,10 @@ class InformationTable:
             values = torch.lerp(self._row(corner, along), self._row(corner + N_ATT, along), across)
         few, many = CBF_LEVELS
         low, high = values.chunk(2)
-        per_cbf = torch.lerp(low, high, (cbf / self.expected_cbf - few) / (many - few))
-        return Information(per_cbf[0], per_cbf[1] * cbf, per_cbf[2] * cbf.square())
+        log_cbf, log_att, correlation = torch.lerp(low, high, (cbf - few) / (many - few))
+        about_cbf, about_att = log_cbf.exp(), log_att.exp() * cbf.square()
+        correlation = correlation.clamp(min=-MOST_CORRELATION, max=MOST_CORRELATION)
+        return Information(about_cbf, correlation * (about_cbf * about_att).sqrt(), about_att)
 
     def _row(self, corner: Tensor, along: Tensor) -> Tensor:
         return torch.lerp(self.values[:, corner], self.values[:, corner + 1], along)

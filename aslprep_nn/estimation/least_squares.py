@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -36,11 +35,6 @@ from aslprep_nn.signal.response import Kinetics
 
 #: ATT is searched here [s].
 ATT_RANGE = (0.0, 4.0)
-#: CBF that sets the decay rate at which the cones are built [mL/100 g/min].
-EXPECTED_CBF = 60.0
-#: Where CBF turns out further from that than half a step, cones nearer to it are tried too.
-CBF_STEP = 150.0
-MOST_CBF_STEPS = 10
 #: Condition of the scaled information above which a voxel's measurements do not tell ATT.
 UNTOLD_CONDITION = 1e4
 #: Voxels times timings solved at once: what a processor's cache and an accelerator hold.
@@ -56,7 +50,6 @@ def fit_cbf_att(
     weights: Tensor | None = None,
     kinetics: Sequence[Kinetics] | None = None,
     att_range: tuple[float, float] = ATT_RANGE,
-    expected_cbf: float = EXPECTED_CBF,
     macrovascular: Macrovascular = Macrovascular.OFF,
     compiled: bool = False,
     dtype: torch.dtype = torch.float32,
@@ -85,8 +78,6 @@ def fit_cbf_att(
         The kinetic model of each acquisition; those their labelling calls for when absent.
     att_range
         Smallest and largest ATT [s].
-    expected_cbf
-        Typical CBF: 60 in the brain, 300 in the kidney [mL/100 g/min].
     macrovascular
         Whether to fit label in arteries too.
     compiled
@@ -116,7 +107,6 @@ def fit_cbf_att(
         t1_tissue=t1_tissue,
         weights=weights,
         att_range=att_range,
-        expected_cbf=expected_cbf,
     )
     require_timings(repetitions, 2)
     task = _Task(
@@ -134,9 +124,9 @@ def fit_cbf_att(
     fit = Fit.nothing(len(relative_delta_m), names, dtype, torch.device(device))
     threshold = -torch.inf if macrovascular is Macrovascular.ON else None
     for group in voxel_groups(len(relative_delta_m), slice_delay, t1_tissue):
-        task.fit_at_every_cbf(group, expected_cbf, fit)
+        task.fit_group(group, fit)
         if macrovascular is not Macrovascular.OFF:
-            threshold = task.add_arterial(group, expected_cbf, fit, threshold)
+            threshold = task.add_arterial(group, fit, threshold)
     return fit
 
 
@@ -154,36 +144,21 @@ class _Task:
     dtype: torch.dtype
     device: torch.device
 
-    def fit_at_every_cbf(self, group: VoxelGroup, expected_cbf: float, fit: Fit) -> None:
-        """Fit a group with the expected CBF's cones, and voxels far from it with their own."""
-        self.fit_group(group, expected_cbf, fit)
-        cbf = fit.parameters['cbf'][group.voxels].nan_to_num(expected_cbf)
-        level = ((cbf - expected_cbf) / CBF_STEP).round().cpu()
-        level = level.clamp(min=1 - math.ceil(expected_cbf / CBF_STEP), max=MOST_CBF_STEPS)
-        for steps in set(level[level != 0].tolist()):
-            some = replace(group, voxels=group.voxels[level == steps])
-            self.fit_group(some, expected_cbf + steps * CBF_STEP, fit)
-
-    def fit_group(self, group: VoxelGroup, expected_cbf: float, fit: Fit) -> None:
-        """Fit the voxels of a group, writing to ``fit`` those that no earlier fit suits better."""
-        fan = self._fan(self.reference(group), expected_cbf)
+    def fit_group(self, group: VoxelGroup, fit: Fit) -> None:
+        """Fit the voxels of a group and write them to ``fit``."""
+        fan = self._fan(self.reference(group))
         table = InformationTable.of(
             self.reference(group),
             self.repetitions.shared_weight(self.weights),
-            expected_cbf=expected_cbf,
             att_range=self.att_range,
             dtype=self.dtype,
         ).to(self.device)
         for voxels in group.chunks(self._chunk_size):
             model, data = self.model(group, voxels), self.summarize(voxels)
-            found = _estimate(find_optimum(fan, model, data, self.take_step), table, model, data)
-            earlier = data.with_rounding(fit.residual[voxels] - data.scatter)
-            kept = (found.residual - data.scatter <= earlier) | earlier.isnan()
-            fit.put(voxels, found, kept)
+            optimum = find_optimum(fan, model, data, self.take_step)
+            fit.put(voxels, _estimate(optimum, table, model, data))
 
-    def add_arterial(
-        self, group: VoxelGroup, expected_cbf: float, fit: Fit, threshold: float | None
-    ) -> float:
+    def add_arterial(self, group: VoxelGroup, fit: Fit, threshold: float | None) -> float:
         """Replace the fit of voxels that gain more than a threshold from an arterial term.
 
         The threshold is calibrated where it is None; it is returned for the next group.
@@ -192,12 +167,12 @@ class _Task:
         fans = ArterialFans.of(
             reference,
             self.repetitions.shared_weight(self.weights),
-            lambda model: self._fan(model, expected_cbf),
+            self._fan,
         )
         for voxels in group.chunks(self._chunk_size):
             model, data = self.model(group, voxels), self.summarize(voxels)
             if threshold is None:
-                plain = self._fan(reference, expected_cbf)
+                plain = self._fan(reference)
                 threshold = calibrate_gain(model, plain, fans, data)
             found = fans.fit(model, data)
             gain = gain_statistic(data, fit.residual[voxels] - data.scatter, found.optimum.cost)
@@ -205,11 +180,10 @@ class _Task:
             fit.put(voxels, arterial_estimates(found, fans, model, data), kept)
         return -torch.inf if threshold is None else threshold
 
-    def _fan(self, model: SignalModel, expected_cbf: float) -> Fan:
+    def _fan(self, model: SignalModel) -> Fan:
         return Fan.of(
             model,
             self.repetitions.shared_weight(self.weights),
-            expected_cbf=expected_cbf,
             att_range=self.att_range,
             dtype=self.dtype,
         ).to(self.device)

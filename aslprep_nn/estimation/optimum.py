@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from aslprep_nn.estimation.fan import Fan, Projection, Start
+from aslprep_nn.estimation.fan import EXPECTED_CBF, Fan, Projection, Start
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.gauss_newton import Solution, Step, descend
 from aslprep_nn.estimation.information import Covariance
@@ -87,7 +87,7 @@ class _Search:
     def try_rivals(self, projection: Projection) -> None:
         """Solve the intervals that promise nearly as low a cost, best first."""
         rounding = 8 * torch.finfo(self.data.energy.dtype).eps * self.data.energy
-        other_decay = (self.best.cbf - self.fan.expected_cbf).abs() * OTHER_DECAY
+        other_decay = (self.best.cbf - EXPECTED_CBF).abs() * OTHER_DECAY
         tie = (self.data.energy * self.best.cost).sqrt() * other_decay
         bar = self.data.energy - rounding - (1 + NEAR_TIE) * self.best.cost - tie
         energy = self.fan.without(projection.energy, self.interval)

@@ -13,13 +13,12 @@ from aslprep_nn.signal.response import LabelDecay
 FIXED_RATE = [ContinuousKinetics(LabelDecay.BLOOD)]
 
 
-def build(acquisition, kinetics=None, att_range=(0.0, 4.0), expected_cbf=60.0):
+def build(acquisition, kinetics=None, att_range=(0.0, 4.0)):
     repetitions = Repetitions.of([acquisition])
     model = SignalModel.of(repetitions.acquisitions, kinetics)
     fan = Fan.of(
         model,
         repetitions.shared_weight(),
-        expected_cbf=expected_cbf,
         att_range=att_range,
         dtype=torch.float64,
     )
@@ -113,7 +112,7 @@ def test_the_ray_of_a_flat_interval_counts_for_its_neighbor(pcasl_6):
 
 
 def test_a_start_is_corrected_for_the_decay_rate_of_its_own_flow(pcasl_21, draw):
-    repetitions, model, fan = build(pcasl_21, expected_cbf=60.0)
+    repetitions, model, fan = build(pcasl_21)
     cbf, att = torch.full((300,), 120.0).double(), draw(300, 0.2, 2.8, 2)
     data = repetitions.summarize(model.linearize(cbf, att).delta_m.mT)
     projection = fan.project(data)

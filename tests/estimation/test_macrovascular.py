@@ -101,7 +101,6 @@ def test_label_passes_through_arteries_before_it_reaches_tissue(early, measure, 
         lambda model: Fan.of(
             model,
             repetitions.shared_weight(),
-            expected_cbf=60.0,
             att_range=(0.0, 4.0),
             dtype=torch.float64,
         ),

@@ -98,8 +98,7 @@ class _Case:
         data = Repetitions.of([self.acquisition]).summarize(signal)
         first = min(self.acquisition.pld)
         least = search_exhaustively(self.model, data, (first, ATT_RANGE[1]))[2]
-        expected = self.population.expected_cbf
-        fit = fit_cbf_att(signal.float(), self.acquisition, expected_cbf=expected)
+        fit = fit_cbf_att(signal.float(), self.acquisition)
         att = fit.parameters['att'].double().nan_to_num(first)
         rows = [self._row('cones', signal, fit.parameters['cbf'].double(), att, least)]
         with warnings.catch_warnings():

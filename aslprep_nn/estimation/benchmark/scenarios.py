@@ -48,19 +48,16 @@ class Population:
         Standard deviation of delta M / M0.
     t1_tissue
         [s].
-    expected_cbf
-        What the fitter is told [mL/100 g/min].
     """
 
     cbf: tuple[float, float]
     att: tuple[float, float]
     noise: float
     t1_tissue: float
-    expected_cbf: float
 
 
-BRAIN = Population((10, 120), (0.5, 2.5), 0.001, 1.2, 60.0)
-KIDNEY = Population((150, 900), (0.3, 1.5), 0.006, 1.4, 300.0)
+BRAIN = Population((10, 120), (0.5, 2.5), 0.001, 1.2)
+KIDNEY = Population((150, 900), (0.3, 1.5), 0.006, 1.4)
 
 
 def acquire(
