@@ -115,6 +115,33 @@ def test_other_kinetics_are_recovered_too(kinetics):
     assert (fit.status != FitStatus.ATT_NOT_IDENTIFIABLE).all()
 
 
+@pytest.fixture(scope='module')
+def four_arrivals():
+    protocol = PROTOCOLS['twenty_one']
+    att = torch.tensor([0.5, 1.0, 1.5, 2.0], dtype=torch.float64)
+    return protocol, att, delta_m(torch.full_like(att, 60.0), att, Protocol.of(protocol))
+
+
+def test_wangs_equation_4_fitted_to_pcasl_loses_flow_as_att_grows(four_arrivals):
+    protocol, _, signal = four_arrivals
+    fit = fit_cbf_att(signal, protocol, kinetics=[WangEquation4Kinetics()])
+    assert fit.parameters['cbf'].tolist() == pytest.approx([68.4, 49.5, 35.9, 26.9], abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ('wrong_by', 'cbf', 'att'),
+    [(0.9, (0.08, 0.10), (0.020, 0.045)), (1.1, (-0.08, -0.06), (-0.035, -0.015))],
+)
+def test_a_wrong_t1_moves_cbf_and_att(four_arrivals, wrong_by, cbf, att):
+    protocol, true_att, signal = four_arrivals
+    fit = fit_cbf_att(signal, protocol, t1_tissue=torch.full((4,), 1.2 * wrong_by))
+    for moved, bounds in (
+        (fit.parameters['cbf'] / 60 - 1, cbf),
+        (fit.parameters['att'] - true_att, att),
+    ):
+        assert ((bounds[0] <= moved) & (moved <= bounds[1])).all()
+
+
 def test_quipss_is_recovered_after_its_saturation(make, measure, draw):
     quipss = make(
         PASL, [0.9 + 0.2 * i for i in range(10)], 0.7, 0.98, bolus_cut_off=BolusCutOff.QUIPSS
