@@ -10,42 +10,34 @@ halved until it does not.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from aslprep_nn.estimation.cones import (
+    SAME_DIRECTION,
+    Axes,
+    ConeShape,
+    curved_point,
+    halve_until_plane,
+    orthonormalize,
+)
+from aslprep_nn.estimation.intervals import (
+    interval_edges,
+    is_flat,
+    nearest_not_flat,
+    tells_nothing,
+    trim_ends,
+)
 from aslprep_nn.estimation.repetitions import Summary
 from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.response import step
 
-#: Kinks closer than this are one in float32 [s].
-CLOSEST_KINKS = 1e-3
-#: How far a signal may leave the plane of its cone's edges, relative to its length.
-PLANE_TOLERANCE = 3e-4
-#: Halvings after which a cone is narrow enough for any smooth model.
-MOST_HALVINGS = 6
-#: Squared sine below which two edges of a cone are one.
-SAME_DIRECTION = 1e-14
 #: CBF whose decay rate the cones are made for, and another at which its effect is probed
 #: [mL/100 g/min].
 EXPECTED_CBF, PROBED_CBF = 60.0, 120.0
-#: Change of the signal's direction per second of ATT below which ATT has no effect [1/s].
-FLAT = 1e-6
-
-
-class Axes(NamedTuple):
-    """The shape of every cone in its own orthonormal axes, ``(cone, voxel)`` or ``(cone, 1)``.
-
-    The earlier edge of a unit-CBF cone lies at ``(length, 0)``, the later one at ``(tilt *
-    reach, reach)``; a cone without width has an infinite ``reach``.
-    """
-
-    length: Tensor
-    tilt: Tensor
-    reach: Tensor
 
 
 class Projection(NamedTuple):
@@ -95,7 +87,7 @@ class Fan:
         The shape of every cone under these weights.
     constants
         What turns a projection into CBF and ATT, ``(6, cone)``: the earlier edge and the width
-        of each cone [s], its curvature (`_curved`), and by how much too large a CBF of 1 and
+        of each cone [s], its curvature (`curved_point`), and by how much too large a CBF of 1 and
         ATT are read off it per unit of CBF above `EXPECTED_CBF`.
     interval
         The interval each cone lies in, ``(cone,)``; for a flat one, which is a ray, a neighbour
@@ -136,24 +128,23 @@ class Fan:
         dtype
             Of the arithmetic on voxels.
         """
-
         plain = replace(model, nuisance=None)
         root_weight = weight.to(torch.float64).sqrt()
 
         def signal(att: Tensor, of: SignalModel = model, cbf: float = EXPECTED_CBF) -> Tensor:
             return of.linearize(torch.full_like(att, cbf), att).delta_m.mT / cbf
 
-        edges = _edges(model.kinks(), att_range)
-        edges, open_ends = _trim(edges, _tells_nothing(signal(edges, plain) * root_weight))
-        flat = _is_flat(signal(edges) * root_weight, edges)
-        nodes = _halve_until_plane(signal, edges)
+        edges = interval_edges(model.kinks(), att_range)
+        edges, open_ends = trim_ends(edges, tells_nothing(signal(edges, plain) * root_weight))
+        flat = is_flat(signal(edges) * root_weight, edges)
+        nodes = halve_until_plane(signal, edges)
         halfway = (nodes + torch.cat([nodes[1:], nodes[-1:]])) / 2
-        along, across, axes = _orthonormalize(signal(nodes) * root_weight)
-        shape = _ConeShape.of(signal(nodes), signal(halfway))
+        along, across, axes = orthonormalize(signal(nodes) * root_weight)
+        shape = ConeShape.of(signal(nodes), signal(halfway))
         faster = shape.place(nodes, signal(halfway, cbf=PROBED_CBF))
         bias = torch.stack([faster[0] - 1, faster[1] - halfway]) / (PROBED_CBF - EXPECTED_CBF)
         interval = (torch.searchsorted(edges, nodes, right=True) - 1).clamp(max=len(flat) - 1)
-        interval = _nearest_not_flat(flat)[interval]
+        interval = nearest_not_flat(flat)[interval]
         return cls(
             edges=edges.to(dtype),
             flat=flat,
@@ -161,15 +152,7 @@ class Fan:
             signals=signal(nodes, plain).to(dtype),
             projector=(torch.cat([along, across]) * root_weight).to(dtype),
             axes=Axes(*(part.unsqueeze(-1).to(dtype) for part in axes)),
-            constants=torch.stack(
-                [
-                    nodes,
-                    torch.diff(nodes, append=nodes[-1:]),
-                    shape.bend,
-                    shape.lift,
-                    *bias.nan_to_num(0),
-                ]
-            ).to(dtype),
+            constants=torch.stack([*shape.of_cones(nodes), *bias.nan_to_num(0)]).to(dtype),
             interval=interval,
             nuisance=None if model.nuisance is None else model.nuisance.signal.squeeze(-1),
         )
@@ -231,7 +214,7 @@ class Fan:
         across = across * ((across > 0) & (along > tilt * across))
         early = (along - tilt * across).clamp(min=0) / torch.where(length > 0, length, 1)
         late = across / reach
-        cbf, share = _curved(early, late, bend, lift)
+        cbf, share = curved_point(early, late, bend, lift)
         excess = cbf - EXPECTED_CBF
         return Start(
             cbf=cbf / (1 + cbf_bias * excess).clamp(min=0.5),
@@ -291,127 +274,3 @@ def _pick(values: Tensor, cone: Tensor, voxels: Tensor | None) -> Tensor:
     if voxels is None:
         return values.gather(0, cone.unsqueeze(0)).squeeze(0)
     return values[cone, voxels]
-
-
-def _edges(kinks: Tensor, att_range: tuple[float, float]) -> Tensor:
-    first, last = att_range
-    ends = kinks.new_tensor(att_range)
-    inner = kinks[(kinks > first + CLOSEST_KINKS) & (kinks < last - CLOSEST_KINKS)]
-    if len(inner):
-        apart = torch.diff(inner, prepend=ends[:1]) > CLOSEST_KINKS
-        inner = inner[apart]
-    return torch.cat([ends[:1], inner, ends[1:]])
-
-
-def _is_flat(signals: Tensor, edges: Tensor) -> Tensor:
-    """Tell in which intervals the signals at both edges are parallel, or one is 0."""
-    early, late = signals[:-1], signals[1:]
-    on_early = (early * late).sum(-1) / early.square().sum(-1)
-    across = (late - on_early.unsqueeze(-1) * early).square().sum(-1)
-    limit = FLAT * torch.diff(edges)
-    return ~(across > limit.square() * late.square().sum(-1))
-
-
-def _tells_nothing(signals: Tensor) -> Tensor:
-    """Tell in which intervals any ATT fits equally well, whatever the decay rate.
-
-    That is so where the signal does not change and where only one measurement has any.
-    """
-    early, late = signals[:-1], signals[1:]
-    return torch.isclose(early, late, rtol=1e-12, atol=0).all(-1) | ((early != 0).sum(-1) < 2)
-
-
-def _trim(edges: Tensor, untold: Tensor) -> tuple[Tensor, tuple[bool, bool]]:
-    """Leave out the ends of the range at which no ATT is better than another."""
-    told = torch.nonzero(~untold).flatten()
-    if not len(told):
-        return edges[:2], (True, True)
-    first, last = int(told[0]), int(told[-1])
-    return edges[first : last + 2], (first > 0, last < len(untold) - 1)
-
-
-def _nearest_not_flat(flat: Tensor) -> Tensor:
-    """Map every interval to itself, or a flat one to the next that is not, or to the last."""
-    places = torch.arange(len(flat))
-    told = places[~flat]
-    if not len(told):
-        return places
-    return told[torch.searchsorted(told, places).clamp(max=len(told) - 1)]
-
-
-def _halve_until_plane(signal: Callable[[Tensor], Tensor], edges: Tensor) -> Tensor:
-    """Add nodes until the signal halfway between two lies in their plane."""
-    nodes = edges
-    for _ in range(MOST_HALVINGS):
-        middle = (nodes[1:] + nodes[:-1]) / 2
-        basis = torch.stack([signal(nodes[:-1]), signal(nodes[1:])], dim=-1)
-        plane, _ = torch.linalg.qr(basis)
-        halfway = signal(middle).unsqueeze(-1)
-        outside = (halfway - plane @ (plane.mT @ halfway)).squeeze(-1).norm(dim=-1)
-        bent = outside > PLANE_TOLERANCE * halfway.squeeze(-1).norm(dim=-1)
-        if not bool(bent.any()):
-            break
-        nodes = torch.cat([nodes, middle[bent]]).sort().values
-    return nodes
-
-
-def _orthonormalize(signals: Tensor) -> tuple[Tensor, Tensor, Axes]:
-    """Find the axes of the cones between neighbouring signals, and their shapes in them."""
-    length = signals.norm(dim=-1)
-    along = signals / torch.where(length > 0, length, 1).unsqueeze(-1)
-    late = torch.cat([signals[1:], torch.zeros_like(signals[:1])])
-    on_along = (late * along).sum(-1)
-    rest = late - on_along.unsqueeze(-1) * along
-    reach = rest.norm(dim=-1)
-    reach = torch.where(reach**2 > SAME_DIRECTION * late.square().sum(-1), reach, torch.inf)
-    return along, rest / reach.unsqueeze(-1), Axes(length, on_along / reach, reach)
-
-
-def _curved(early: Tensor, late: Tensor, bend: Tensor, lift: Tensor) -> tuple[Tensor, Tensor]:
-    """Turn a point of a cone into CBF and the share of the cone's width that ATT has covered.
-
-    A point early * (earlier edge) + late * (later edge) has an amplitude, early + late, and a
-    share, late over amplitude. Both would be what is sought if the signal moved along the chord
-    at constant speed. A Möbius map for the share and a parabola for the amplitude, both exact
-    halfway, take its curvature into account.
-    """
-    share = late / (late + bend * early).clamp(min=torch.finfo(late.dtype).tiny)
-    return (early + late) * (1 + lift * share * (1 - share)), share
-
-
-class _ConeShape(NamedTuple):
-    """How unit-CBF signals lie in their cones: what `Fan.start` inverts."""
-
-    along: Tensor
-    across: Tensor
-    axes: Axes
-    bend: Tensor
-    lift: Tensor
-
-    @classmethod
-    def of(cls, signals: Tensor, halfway: Tensor) -> _ConeShape:
-        """Find the curvature from the signal halfway between the edges of each cone."""
-        along, across, axes = _orthonormalize(signals)
-        flat = cls(along, across, axes, torch.ones(len(signals)), torch.zeros(len(signals)))
-        early, late = flat.parts(halfway)
-        curved = (late > 0) & (early > 0)
-        bend = torch.where(curved, late / early, 1)
-        lift = torch.where(curved, 4 * (1 / (late + early) - 1), 0)
-        return cls(along, across, axes, bend, lift)
-
-    def parts(self, signals: Tensor) -> tuple[Tensor, Tensor]:
-        """Split one signal per cone into its parts along the cone's edges."""
-        on_across = (signals * self.across).sum(-1)
-        late = on_across / self.axes.reach
-        early = ((signals * self.along).sum(-1) - self.axes.tilt * on_across) / self.axes.length
-        return early, late
-
-    def of_cones(self, nodes: Tensor) -> tuple[Tensor, ...]:
-        """Give the earlier edge, the width and the curvature of each cone, ``(cone,)``."""
-        return nodes, torch.diff(nodes, append=nodes[-1:]), self.bend, self.lift
-
-    def place(self, nodes: Tensor, signals: Tensor) -> tuple[Tensor, Tensor]:
-        """Read amplitude and ATT off one signal per cone."""
-        earliest, width, bend, lift = self.of_cones(nodes)
-        amplitude, share = _curved(*self.parts(signals), bend, lift)
-        return amplitude, earliest + width * share
