@@ -11,7 +11,28 @@ from numpy.typing import NDArray
 
 from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.maps import FloatArray, ParameterMap
+from aslprep_nn.misspecification.summary import TrustSummary
 from aslprep_nn.run import PlanRow
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What the tests of noise and model found in one run.
+
+    Parameters
+    ----------
+    maps
+        The statistics by the names of `misspecification.assessment.NAMES`, ``(x, y, z)``; NaN
+        where they could not be computed.
+    classes
+        `VoxelClass` codes, ``(x, y, z)``; NaN outside the brain and where nothing was tested.
+    summary
+        The numbers beside the maps.
+    """
+
+    maps: Mapping[str, FloatArray]
+    classes: FloatArray
+    summary: TrustSummary
 
 
 @dataclass(frozen=True)
@@ -49,6 +70,8 @@ class RunResults:
     m0
         Equilibrium magnetisation of tissue on the same grid, ``(x, y, z)`` [scanner units]; None
         where there is none.
+    trust
+        What the tests of noise and model found; None where they were not made.
     notes
         What the reader must know, each a sentence.
     provenance
@@ -68,5 +91,6 @@ class RunResults:
     has_m0: bool = True
     model_cbf_per_unit: float = 1.0
     m0: FloatArray | None = None
+    trust: Trust | None = None
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
