@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from aslprep_nn.report.quality_number import QualityNumber
+from aslprep_nn.report.trust_expectations import TRUST_EXPECTATIONS
 
 #: In the order in which they are shown. A range without a source is this project's habit.
 EXPECTATIONS = (
@@ -190,6 +191,7 @@ EXPECTATIONS = (
         label='Measurements',
         if_low='there are only {value} measurements',
     ),
+    *TRUST_EXPECTATIONS,
 )
 
 #: With one delay, arrival is not modelled: what a high number says then.

@@ -3,68 +3,48 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from matplotlib.colors import to_rgb
 from scipy import ndimage
 
-from aslprep_nn.maps import FitStatus, FloatArray
+from aslprep_nn.maps import FloatArray
+from aslprep_nn.report.drawn_map import CONVENTION, PAGE, PANEL, DrawnMap, label_map, value_map
 from aslprep_nn.report.figures import Figure, Mime, as_png, screen_height
 from aslprep_nn.report.painting import (
     BELOW_ZERO,
     OUTLINE,
-    STATUS_COLORS,
-    STATUS_WORDS,
+    STATUS,
     Scale,
     paint,
     paint_grey,
-    paint_status,
 )
 from aslprep_nn.report.quantities import Quantity, quantities
 from aslprep_nn.report.regions import BoolArray, mean_delta_m, measurements_by_timing, signal_unit
 from aslprep_nn.report.results import RunResults
-from aslprep_nn.report.sheet import Grid, Legend, color_bar, draw_sheet, swatches
+from aslprep_nn.report.sheet import Grid, color_bar, draw_sheet, swatches
 from aslprep_nn.report.slices import AxialView
+from aslprep_nn.report.trust_maps import class_map
 
-#: Widths on a screen [px]: a panel of the first screen, and a figure as wide as the page.
-PANEL, PAGE = 288, 1120
 N_AT_A_GLANCE = 4
-CONVENTION = (
-    'Axial slices, labelled with their height z in mm, in radiological convention: R is the '
-    'right of the patient.'
-)
-
-#: Takes a slice's index and the width of its picture [px] to the picture.
-Painter = Callable[[int, int], FloatArray]
-
-
-@dataclass(frozen=True)
-class _Map:
-    """One map of the report and how it is drawn."""
-
-    name: str
-    title: str
-    caption: str
-    summary: str
-    paint: Painter
-    legend: Legend
 
 
 def maps_at_a_glance(results: RunResults) -> list[Figure]:
     """Draw up to nine slices of four images, the same slices for all, for the first screen.
 
-    Where a run has fewer maps, as with one delay, the mask and the mean difference fill up.
+    Values first, then the classes of trust, then the status of the fit. Where a run has fewer
+    maps, as with one delay, the mask and the mean difference fill up.
     """
     view = AxialView.of(results.mask, results.affine)
     levels = view.spread(9)
     n_columns = min(3, math.ceil(len(levels) ** 0.5))
     fillers = [_mask_map(results, view), _mean_difference_map(results, view)]
-    shown = [*_maps(results, view), *fillers][:N_AT_A_GLANCE]
+    trust = class_map(results, view)
+    known = [*_value_maps(results, view), *([trust] if trust else []), _status_map(results, view)]
     return [
-        _draw(each, view, levels, name=f'glance{each.name}', n_columns=n_columns, width=PANEL)
-        for each in shown
+        each.on_slices(view, levels, name=f'glance{each.name}', n_columns=n_columns, width=PANEL)
+        for each in [*known, *fillers][:N_AT_A_GLANCE]
     ]
 
 
@@ -74,8 +54,8 @@ def maps_in_full(results: RunResults) -> list[Figure]:
     levels = view.spread(48)
     n_columns = min(8, len(levels))
     return [
-        _draw(each, view, levels, name=f'full{each.name}', n_columns=n_columns, width=PAGE)
-        for each in _maps(results, view)
+        each.on_slices(view, levels, name=f'full{each.name}', n_columns=n_columns, width=PAGE)
+        for each in (*_value_maps(results, view), _status_map(results, view))
     ]
 
 
@@ -84,7 +64,8 @@ def mask_over_reference(results: RunResults) -> Figure:
     view = AxialView.of(np.ones_like(results.mask), results.affine)
     levels = view.spread(24)
     drawn = _mask_map(results, view)
-    return _draw(drawn, view, levels, name='mask', n_columns=min(8, len(levels)), width=PAGE)
+    n_columns = min(8, len(levels))
+    return drawn.on_slices(view, levels, name='mask', n_columns=n_columns, width=PAGE)
 
 
 def m0_image(results: RunResults) -> Figure | None:
@@ -99,8 +80,8 @@ def m0_image(results: RunResults) -> Figure | None:
     scale = Scale('M0 of tissue [scanner units]', 0, float(f'{high:.2g}') or 1.0, 'gray')
     caption = 'The equilibrium magnetisation the differences were divided by.'
     quantity = Quantity('m0', scale, results.m0, caption)
-    drawn = _value_map(quantity, results.mask, view, shown=finite)
-    return _draw(drawn, view, levels, name='m0', n_columns=min(8, len(levels)), width=PAGE)
+    drawn = value_map(quantity, results.mask, view, shown=finite)
+    return drawn.on_slices(view, levels, name='m0', n_columns=min(8, len(levels)), width=PAGE)
 
 
 def delta_m_by_delay(results: RunResults) -> Figure:
@@ -140,57 +121,22 @@ def delta_m_by_delay(results: RunResults) -> Figure:
     )
 
 
-def _maps(results: RunResults, view: AxialView) -> Iterator[_Map]:
+def _value_maps(results: RunResults, view: AxialView) -> Iterator[DrawnMap]:
     for quantity in quantities(results):
-        yield _value_map(quantity, results.mask, view)
-    yield _status_map(results, view)
+        yield value_map(quantity, results.mask, view)
 
 
-def _value_map(
-    quantity: Quantity, mask: BoolArray, view: AxialView, *, shown: BoolArray | None = None
-) -> _Map:
-    """Describe a map by its values in the mask; show it there, or where it is told to."""
-    values, scale = quantity.values, quantity.scale
-    visible = mask if shown is None else shown
-
-    def painted(level: int, width: int) -> FloatArray:
-        plane = view.plane(values, level, width)
-        return paint(plane, view.plane(visible, level, width), scale)
-
-    inside = values[mask & np.isfinite(values)]
-    summary = (
-        f'In the brain the median is {np.median(inside):.3g}, and half of the voxels lie between '
-        f'{np.percentile(inside, 25):.3g} and {np.percentile(inside, 75):.3g}.'
-        if inside.size
-        else 'No voxel has an estimate.'
-    )
-    return _Map(quantity.name, scale.label, quantity.caption, summary, painted, color_bar(scale))
-
-
-def _status_map(results: RunResults, view: AxialView) -> _Map:
-    def painted(level: int, width: int) -> FloatArray:
-        plane = view.plane(results.status, level, width)
-        return paint_status(plane, view.plane(results.mask, level, width))
-
-    labels, n_voxels = results.status[results.mask], max(1, int(results.mask.sum()))
-    shares = {status: float((labels == status).sum()) / n_voxels for status in STATUS_COLORS}
-    words = {
-        f'{STATUS_WORDS[status]} {_percent(share)}': STATUS_COLORS[status]
-        for status, share in shares.items()
-        if share > 0 or status is FitStatus.CONVERGED
-    }
-    return _Map(
-        'status',
-        'Fit status',
+def _status_map(results: RunResults, view: AxialView) -> DrawnMap:
+    caption = (
         'What became of the fit in each voxel. On a kink: the transit time equals a delay, where '
-        'least squares often ends; unclear: these delays cannot tell the transit time.',
-        f'In the brain: {", ".join(words)}.',
-        painted,
-        swatches(words),
+        'least squares often ends; unclear: these delays cannot tell the transit time.'
+    )
+    return label_map(
+        'status', results.status, STATUS, caption=caption, mask=results.mask, view=view
     )
 
 
-def _mask_map(results: RunResults, view: AxialView) -> _Map:
+def _mask_map(results: RunResults, view: AxialView) -> DrawnMap:
     finite = results.reference[np.isfinite(results.reference)]
     low, high = np.percentile(finite, (1, 99.5)) if finite.size else (0.0, 1.0)
 
@@ -202,7 +148,7 @@ def _mask_map(results: RunResults, view: AxialView) -> _Map:
         return picture
 
     volume = results.mask.sum() * abs(np.linalg.det(results.affine[:3, :3])) / 1e6
-    return _Map(
+    return DrawnMap(
         'mask',
         'Brain mask over the reference',
         'The line encloses what was taken as brain, over the image all volumes were aligned to.',
@@ -212,43 +158,15 @@ def _mask_map(results: RunResults, view: AxialView) -> _Map:
     )
 
 
-def _mean_difference_map(results: RunResults, view: AxialView) -> _Map:
+def _mean_difference_map(results: RunResults, view: AxialView) -> DrawnMap:
     factor, unit = signal_unit(results)
     mean = factor * np.where(results.mask, mean_delta_m(results), np.nan)
     scale = _delta_m_scale([mean], results.mask, unit)
     caption = 'The difference of control and label, averaged over all measurements.'
-    return _value_map(Quantity('difference', scale, mean, caption), results.mask, view)
-
-
-def _draw(
-    drawn: _Map,
-    view: AxialView,
-    levels: Sequence[int],
-    *,
-    name: str,
-    n_columns: int,
-    width: int,
-) -> Figure:
-    grid = Grid(len(levels), n_columns, width, view.height_over_width)
-    pictures = [drawn.paint(level, grid.picture_width) for level in levels]
-    labels = [view.height_label(level) for level in levels]
-    canvas = draw_sheet(grid, pictures, labels, title=drawn.title, draw_legend=drawn.legend)
-    return Figure(
-        name,
-        f'{drawn.caption} {CONVENTION}',
-        f'{drawn.caption} {len(levels)} slices. {drawn.summary}',
-        Mime.PNG,
-        as_png(canvas),
-        width,
-        screen_height(canvas),
-    )
+    return value_map(Quantity('difference', scale, mean, caption), results.mask, view)
 
 
 def _delta_m_scale(means: Sequence[FloatArray], mask: BoolArray, unit: str) -> Scale:
     inside = np.concatenate([mean[mask & np.isfinite(mean)] for mean in means])
     high = float(np.percentile(inside, 99)) if inside.size else 0.0
     return Scale(unit, 0, float(f'{high:.1g}') if high > 0 else 1.0, 'gray', BELOW_ZERO)
-
-
-def _percent(share: float) -> str:
-    return '<1 %' if 0 < share < 0.01 else f'{100 * share:.0f} %'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import matplotlib as mpl
@@ -10,6 +11,7 @@ from matplotlib.colors import ListedColormap, to_rgb
 from numpy.typing import NDArray
 
 from aslprep_nn.maps import FitStatus, FloatArray
+from aslprep_nn.misspecification.multiplicity import VoxelClass
 from aslprep_nn.report.regions import BoolArray
 
 #: Images lie on a dark plate in both themes: a colour is judged by what surrounds it.
@@ -19,6 +21,9 @@ NO_ESTIMATE = ('#6c737d', '#9aa1ab')
 STRIPE_WIDTH = 3
 OUTLINE = '#f5c542'
 BELOW_ZERO = '#3f6fb5'
+N_SHADES = 256
+#: Where in the map of greys values under a threshold begin, and how far they reach.
+UNCLAIMED = (0.16, 0.5)
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Scale:
         Colour of values under ``low``; that of ``low`` when absent.
     start
         Where in the map ``low`` lies: beyond its black end, which is that of the plate.
+    threshold
+        Values under it are grey, where there is one: only what lies above was claimed.
     """
 
     label: str
@@ -45,11 +52,16 @@ class Scale:
     colors: str
     below: str | None = None
     start: float = 0.0
+    threshold: float | None = None
 
     @property
     def color_map(self) -> mpl.colors.Colormap:
         """The part of the map that is used."""
-        part = mpl.colormaps[self.colors](np.linspace(self.start, 1, 256))
+        share = np.linspace(0, 1, N_SHADES)
+        part = mpl.colormaps[self.colors](self.start + (1 - self.start) * share)
+        if self.threshold is not None:
+            unclaimed = share < float(self.norm(self.threshold))
+            part[unclaimed] = mpl.colormaps['gray'](UNCLAIMED[0] + UNCLAIMED[1] * share[unclaimed])
         colors = ListedColormap(part, name=self.colors)
         return colors if self.below is None else colors.with_extremes(under=self.below)
 
@@ -64,20 +76,67 @@ RELATIVE_CBF = Scale('CBF relative to the median [1]', 0, 2, 'inferno', BELOW_ZE
 ATT = Scale('Arterial transit time [s]', 0, 3, 'viridis')
 RELATIVE_SD = Scale('Standard deviation of CBF [% of CBF]', 0, 100, 'cividis')
 
-STATUS_COLORS = {
-    FitStatus.CONVERGED: '#2a9d78',
-    FitStatus.ON_KINK: '#9ad9a4',
-    FitStatus.AT_BOUND: '#e69f00',
-    FitStatus.ATT_NOT_IDENTIFIABLE: '#6f8fe0',
-    FitStatus.FAILED: '#d9483b',
-}
-STATUS_WORDS = {
-    FitStatus.CONVERGED: 'converged',
-    FitStatus.ON_KINK: 'on a kink',
-    FitStatus.AT_BOUND: 'at a bound',
-    FitStatus.ATT_NOT_IDENTIFIABLE: 'ATT unclear',
-    FitStatus.FAILED: 'failed',
-}
+
+@dataclass(frozen=True)
+class Labels:
+    """How the labels of a map are shown.
+
+    Parameters
+    ----------
+    title
+        What they are.
+    colors
+        By label: they can be told apart with any colour vision.
+    words
+        By label, for people.
+    expected
+        The label a legend names even where no voxel has it.
+    """
+
+    title: str
+    colors: Mapping[int, str]
+    words: Mapping[int, str]
+    expected: int
+
+
+STATUS = Labels(
+    'Fit status',
+    {
+        FitStatus.CONVERGED: '#2a9d78',
+        FitStatus.ON_KINK: '#9ad9a4',
+        FitStatus.AT_BOUND: '#e69f00',
+        FitStatus.ATT_NOT_IDENTIFIABLE: '#6f8fe0',
+        FitStatus.FAILED: '#d9483b',
+    },
+    {
+        FitStatus.CONVERGED: 'converged',
+        FitStatus.ON_KINK: 'on a kink',
+        FitStatus.AT_BOUND: 'at a bound',
+        FitStatus.ATT_NOT_IDENTIFIABLE: 'ATT unclear',
+        FitStatus.FAILED: 'failed',
+    },
+    FitStatus.CONVERGED,
+)
+CLASSES = Labels(
+    'Trust in noise and model',
+    {
+        VoxelClass.CONSISTENT: '#1f5a54',
+        VoxelClass.NOISE: '#56b4e9',
+        VoxelClass.TISSUE_DECAY: '#e69f00',
+        VoxelClass.LABELING_DURATION: '#f0e442',
+        VoxelClass.ARTERIAL_BLOOD: '#e8503a',
+        VoxelClass.MODEL: '#dba0c4',
+    },
+    {
+        VoxelClass.CONSISTENT: 'as assumed',
+        VoxelClass.NOISE: 'noise',
+        VoxelClass.TISSUE_DECAY: 'tissue decay',
+        VoxelClass.LABELING_DURATION: 'label duration',
+        VoxelClass.ARTERIAL_BLOOD: 'arterial blood',
+        VoxelClass.MODEL: 'cause unclear',
+    },
+    VoxelClass.CONSISTENT,
+)
 
 
 def paint(plane: FloatArray, mask: BoolArray, scale: Scale) -> FloatArray:
@@ -100,11 +159,13 @@ def paint(plane: FloatArray, mask: BoolArray, scale: Scale) -> FloatArray:
     return np.where(mask[..., np.newaxis], picture, to_rgb(PLATE))
 
 
-def paint_status(plane: NDArray[np.integer], mask: BoolArray) -> FloatArray:
-    """Colour one enlarged slice of `FitStatus` by its labels, as `paint` does values."""
+def paint_labels(
+    plane: NDArray[np.number], mask: BoolArray, colors: Mapping[int, str]
+) -> FloatArray:
+    """Colour one enlarged slice by its labels, as `paint` does values; others get stripes."""
     picture = stripes(mask)
-    for status, color in STATUS_COLORS.items():
-        picture[plane == status] = to_rgb(color)
+    for label, color in colors.items():
+        picture[plane == label] = to_rgb(color)
     return np.where(mask[..., np.newaxis], picture, to_rgb(PLATE))
 
 

@@ -21,6 +21,7 @@ from aslprep_nn.report.regions import (
     measurements_by_timing,
 )
 from aslprep_nn.report.results import RunResults
+from aslprep_nn.report.trust_numbers import trust_concerns, trust_numbers
 
 __all__ = [
     'Mark',
@@ -44,6 +45,7 @@ def measure_quality(results: RunResults) -> tuple[QualityNumber, ...]:
     One number per entry of ``EXPECTATIONS``, in that order.
     """
     bright = gm_like(results)
+    trust = trust_numbers(results, bright)
     measured = {
         **_perfusion(results, bright),
         **_shares(results),
@@ -51,13 +53,16 @@ def measure_quality(results: RunResults) -> tuple[QualityNumber, ...]:
         **_motion(results),
         'mask_volume': _mask_volume(results),
         'n_pairs': float(results.acquisition.n_measurements),
+        **trust,
     }
     unknown = () if results.has_m0 else NEED_M0
-    if_high = {} if 'att' in results.maps else IF_HIGH_WITH_ONE_DELAY
+    said = trust_concerns(results, trust)
+    if_high = said if 'att' in results.maps else said | IF_HIGH_WITH_ONE_DELAY
     return tuple(
         replace(
             number,
             value=math.nan if number.name in unknown else measured[number.name],
+            if_low=said.get(number.name, number.if_low),
             if_high=if_high.get(number.name, number.if_high),
         )
         for number in EXPECTATIONS

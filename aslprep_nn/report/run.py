@@ -32,6 +32,7 @@ KEY_NUMBERS = (
     'att_median',
     'fd_mean',
     'fraction_identifiable',
+    'fraction_consistent',
     'relative_sd_median',
     'tsnr_delta_m',
     'fraction_estimated',

@@ -124,6 +124,9 @@ def color_bar(scale: Scale) -> Legend:
             axes.plot([at, at], [16, 20], color=SOFT_TEXT, linewidth=0.8)
             side = {scale.low: 'left', scale.high: 'right'}.get(value, 'center')
             axes.text(at, 23, f'{value:g}', color=TEXT, size=SMALL, va='top', ha=side)
+        if scale.threshold is not None and scale.threshold <= scale.high:
+            at = 10 + length * (scale.threshold - scale.low) / (scale.high - scale.low)
+            axes.plot([at, at], [3, 19], color=TEXT, linewidth=1.6)
         right = 10 + length + 16
         axes.imshow(stripes(np.ones((20, 20), dtype=bool)), extent=(right, right + 10, 16, 6))
         axes.text(right + 15, 11.5, 'no estimate', color=TEXT, size=SMALL, va='center')

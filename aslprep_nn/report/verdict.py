@@ -70,4 +70,4 @@ def judge(numbers: Sequence[QualityNumber], *, has_m0: bool = True) -> Verdict:
 def _concerns(numbers: Sequence[QualityNumber], mark: Mark) -> tuple[str, ...]:
     marked = [number for number in numbers if number.mark is mark]
     marked.sort(key=lambda number: _CAUSE_RANK.get(number.name, len(_CAUSE_RANK)))
-    return tuple(number.concern for number in marked)
+    return tuple(number.concern for number in marked if number.concern)

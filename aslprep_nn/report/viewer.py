@@ -13,17 +13,21 @@ from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 from PIL import Image
 
-from aslprep_nn.report.painting import STATUS_COLORS, STATUS_WORDS, Scale
+from aslprep_nn.report.painting import CLASSES, STATUS, Labels, Scale
 from aslprep_nn.report.quantities import Quantity, quantities
 from aslprep_nn.report.regions import BoolArray
 from aslprep_nn.report.results import RunResults
 from aslprep_nn.report.slices import AxialView
+from aslprep_nn.report.trust_maps import p_quantities
+from aslprep_nn.report.trust_tests import is_tested
 
 #: Bytes of a sprite: outside the mask, no estimate, and the first and last of the values.
 OUTSIDE, NO_ESTIMATE, FIRST, LAST = 0, 1, 2, 255
 #: How far values reach beyond the ends of their scale, in lengths of the scale.
 BELOW, ABOVE = 0.25, 1.0
-N_COLORS = 64
+N_COLORS = 256
+#: The p maps that answer the two questions behind every class.
+IN_THE_VIEWER = ('pnoise', 'pmodel')
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,14 @@ class Sprite:
 def sprites(results: RunResults) -> Iterator[Sprite]:
     """Make a sprite of every map."""
     view = AxialView.of(results.mask, results.affine)
-    for quantity in quantities(results):
+    p_values = [p for p in p_quantities(results) if p.name in IN_THE_VIEWER]
+    for quantity in (*quantities(results), *p_values):
         coded = _code(quantity, results.mask)
         yield Sprite(f'viewer{quantity.name}', _png(coded, view), _scale_legend(quantity.scale))
-    labels = np.where(results.mask, FIRST + results.status, OUTSIDE).astype(np.uint8)
-    yield Sprite('viewerstatus', _png(labels, view), _status_legend())
+    yield _label_sprite('viewerstatus', results.status, STATUS, results.mask, view)
+    if results.trust is not None and is_tested(results.trust):
+        classes = results.trust.classes
+        yield _label_sprite('viewerclasses', classes, CLASSES, results.mask, view)
 
 
 def layout(results: RunResults) -> dict[str, Any]:
@@ -112,11 +119,16 @@ def _scale_legend(scale: Scale) -> dict[str, Any]:
     }
 
 
-def _status_legend() -> dict[str, Any]:
-    return {
-        'label': 'Fit status',
+def _label_sprite(
+    name: str, values: NDArray[np.number], labels: Labels, mask: BoolArray, view: AxialView
+) -> Sprite:
+    labelled = np.where(np.isfinite(values), FIRST + np.nan_to_num(values), NO_ESTIMATE)
+    coded = np.where(mask, labelled, OUTSIDE).astype(np.uint8)
+    legend = {
+        'label': labels.title,
         'labels': {
-            str(FIRST + status): [STATUS_WORDS[status], color]
-            for status, color in STATUS_COLORS.items()
+            str(FIRST + label): [labels.words[label], color]
+            for label, color in labels.colors.items()
         },
     }
+    return Sprite(name, _png(coded, view), legend)

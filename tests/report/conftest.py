@@ -1,13 +1,24 @@
 """A small simulated run: what estimation would hand to the report, made from known truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from aslprep_nn.acquisition import Acquisition, LabelingType
+from aslprep_nn.calibration.slice_timing import slice_delay
+from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.maps import FitStatus, ParameterMap
-from aslprep_nn.report.results import PlanRow, RunResults
+from aslprep_nn.misspecification.assessment import assess
+from aslprep_nn.misspecification.summary import (
+    Convergence,
+    FixedT1Test,
+    RegionTests,
+    TrustSummary,
+)
+from aslprep_nn.report.results import PlanRow, RunResults, Trust
 from aslprep_nn.signal.kinetics import pcasl_delta_m
 from aslprep_nn.signal.protocol import Protocol
 
@@ -135,6 +146,56 @@ def simulate(
     )
 
 
+def add_trust(results, rate=0.05):
+    """Make every test of a run and add what they found."""
+    mask = results.mask
+    signal = torch.as_tensor(results.relative_delta_m[mask])
+    delay = torch.as_tensor(slice_delay(results.acquisition, mask.shape)[mask].copy())
+    fit = fit_cbf_att(signal, results.acquisition, slice_delay=delay)
+    found = assess(signal, results.acquisition, fit, slice_delay=delay, false_discovery_rate=rate)
+
+    def image(values):
+        volume = np.full(mask.shape, np.nan)
+        volume[mask] = values.numpy()
+        return volume
+
+    maps = {name: image(values) for name, values in found.statistics.items()}
+    tested = np.isfinite(maps['pnoise']) | np.isfinite(maps['pmodel'])
+    classes = np.where(tested, image(found.classes.double()), np.nan)
+    return replace(results, trust=Trust(maps, classes, TrustSummary(rate, found.limits, ())))
+
+
+def region(name, **p):
+    return RegionTests(
+        region=name,
+        n_voxels=1200,
+        n_tested=1000,
+        rejected={test: 2 * value for test, value in p.items()},
+        claimed={'CONSISTENT': 0.9, 'NOISE': 0.06, 'MODEL': 0.04},
+        p=p,
+    )
+
+
+def settling(n_repetitions=(2, 4, 6)):
+    series = {
+        name: tuple(10.0 / n for n in n_repetitions)
+        for name in Convergence.__dataclass_fields__
+        if name not in ('n_voxels', 'n_draws', 'n_repetitions')
+    }
+    kappa = (np.inf, *(2.0 + 10.0 / n for n in n_repetitions[1:]))
+    return Convergence(
+        n_voxels=500, n_draws=20, n_repetitions=n_repetitions,
+        **{**series, 'kappa': kappa, 'kappa_null_high': kappa},
+    )  # fmt: skip
+
+
+FIXED_T1 = FixedT1Test(
+    region='brightest 10 %', n_voxels=700, t1_before=1.2, t1_after=1.44, p=0.0004,
+    misfit_before=0.31, misfit_after=0.06, decay_before=0.52, decay_after=0.05,
+    cbf_before=71.0, cbf_after=64.5,
+)  # fmt: skip
+
+
 @pytest.fixture(scope='session')
 def simulate_run():
     return simulate
@@ -153,3 +214,37 @@ def single_delay_run(simulate_run):
 @pytest.fixture(scope='session')
 def relative_run(simulate_run):
     return simulate_run('sub-03', has_m0=False)
+
+
+@pytest.fixture(scope='session')
+def trust_in():
+    return add_trust
+
+
+@pytest.fixture(scope='session')
+def tested_run(run):
+    """The run with its tests, nothing found in any region."""
+    return add_trust(run)
+
+
+@pytest.fixture(scope='session')
+def full_run(tested_run):
+    """The run with everything a summary of its tests can hold."""
+    regions = (
+        region('brain', pnoise=0.4, pmodel=0.2),
+        region('grey-matter-like', pnoise=0.04, pmodel=np.nan),
+    )
+    limits = ('Early and late delays are compared for a single acquisition only.',)
+    summary = TrustSummary(0.05, limits, regions, settling(), FIXED_T1)
+    return replace(tested_run, trust=replace(tested_run.trust, summary=summary))
+
+
+@pytest.fixture(scope='session')
+def with_classes():
+    """Take a run whose tests gave these classes, ``(x, y, z)``."""
+
+    def change(results, classes, **maps):
+        trust = replace(results.trust, classes=classes, maps={**results.trust.maps, **maps})
+        return replace(results, trust=trust)
+
+    return change

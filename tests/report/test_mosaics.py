@@ -16,7 +16,7 @@ from aslprep_nn.report.mosaics import (
     maps_in_full,
     mask_over_reference,
 )
-from aslprep_nn.report.painting import NO_ESTIMATE, OUTLINE, STATUS_COLORS
+from aslprep_nn.report.painting import NO_ESTIMATE, OUTLINE, STATUS
 from aslprep_nn.report.sheet import Grid, draw_sheet
 
 
@@ -65,7 +65,7 @@ def test_a_run_without_any_estimate_is_striped_not_black(run):
     figures = maps_at_a_glance(replace(run, maps=nothing, status=status))
     assert 'No voxel has an estimate' in figures[0].alt
     assert share_of(figures[0], NO_ESTIMATE[0]) > 0.1
-    assert share_of(figures[3], STATUS_COLORS[FitStatus.FAILED]) > 0.3
+    assert share_of(figures[3], STATUS.colors[FitStatus.FAILED]) > 0.3
 
 
 def test_the_status_map_counts_every_label(run):

@@ -5,18 +5,20 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from aslprep_nn.maps import FitStatus
+from aslprep_nn.misspecification.multiplicity import VoxelClass
 from aslprep_nn.report.painting import (
     ATT,
     BELOW_ZERO,
     CBF,
+    CLASSES,
     NO_ESTIMATE,
     PLATE,
     RELATIVE_CBF,
     RELATIVE_SD,
-    STATUS_COLORS,
-    STATUS_WORDS,
+    STATUS,
+    Scale,
     paint,
-    paint_status,
+    paint_labels,
 )
 
 
@@ -63,11 +65,40 @@ def test_outside_the_mask_there_is_only_plate():
     assert np.allclose(paint(np.full((2, 2), 50.0), mask, CBF), to_rgb(PLATE))
 
 
-def test_every_status_has_a_colour_and_a_word():
-    inside = set(FitStatus) - {FitStatus.OUTSIDE}
-    assert set(STATUS_COLORS) == set(STATUS_WORDS) == inside
-    assert len(set(STATUS_COLORS.values())) == len(inside)
-    labels = np.array([[int(status) for status in inside]])
-    picture = paint_status(labels, np.ones_like(labels, dtype=bool))
-    for index, status in enumerate(inside):
-        assert tuple(picture[0, index]) == pytest.approx(to_rgb(STATUS_COLORS[status]))
+@pytest.mark.parametrize(
+    ('labels', 'shown'),
+    [(STATUS, set(FitStatus) - {FitStatus.OUTSIDE}), (CLASSES, set(VoxelClass))],
+    ids=['status', 'classes'],
+)
+def test_every_label_has_a_colour_of_its_own_and_a_word(labels, shown):
+    assert set(labels.colors) == set(labels.words) == shown
+    assert len(set(labels.colors.values())) == len(shown)
+    assert labels.expected in shown
+    plane = np.array([[int(label) for label in shown]])
+    picture = paint_labels(plane, np.ones_like(plane, dtype=bool), labels.colors)
+    for index, label in enumerate(shown):
+        assert tuple(picture[0, index]) == pytest.approx(to_rgb(labels.colors[label]))
+
+
+def test_a_voxel_without_a_class_is_striped_and_outside_there_is_only_plate():
+    plane = np.full((40, 40), np.nan)
+    inside = np.ones((40, 40), dtype=bool)
+    colors = {tuple(color) for color in paint_labels(plane, inside, CLASSES.colors).reshape(-1, 3)}
+    assert colors == {to_rgb(grey) for grey in NO_ESTIMATE}
+    assert np.allclose(paint_labels(plane, ~inside, CLASSES.colors), to_rgb(PLATE))
+
+
+def test_classes_differ_in_lightness_or_blueness_whatever_the_colour_vision():
+    """Red and green look alike to some: what is left must tell the classes apart."""
+    seen = [(lightness(rgb), rgb[2]) for rgb in map(to_rgb, CLASSES.colors.values())]
+    for index, one in enumerate(seen):
+        for other in seen[index + 1 :]:
+            assert np.abs(np.subtract(one, other)).max() > 0.1
+
+
+def test_only_what_lies_above_a_threshold_has_a_colour():
+    scale = Scale('p', 0, 4, 'inferno', start=0.55, threshold=2.0)
+    for value, is_grey in ((0.5, True), (1.9, True), (2.1, False), (6.0, False)):
+        assert (np.ptp(painted(value, scale)) < 1e-6) == is_grey
+    everything = Scale('p', 0, 4, 'inferno', threshold=5.0)
+    assert np.ptp(painted(4.0, everything)) < 1e-6
