@@ -92,6 +92,9 @@ class Fan:
     interval
         The interval each cone lies in, ``(cone,)``; for a flat one, which is a ray, a neighbour
         that shares the ray.
+    members
+        The cones of each interval, ``(cone of the interval, interval)``; those of intervals with
+        fewer than others are named more than once.
     nuisance
         A signal of unknown strength that the cones are orthogonal to, ``(timing,)``.
     """
@@ -104,6 +107,7 @@ class Fan:
     axes: Axes
     constants: Tensor
     interval: Tensor
+    members: Tensor
     nuisance: Tensor | None
 
     @classmethod
@@ -154,6 +158,7 @@ class Fan:
             axes=Axes(*(part.unsqueeze(-1).to(dtype) for part in axes)),
             constants=torch.stack([*shape.of_cones(nodes), *bias.nan_to_num(0)]).to(dtype),
             interval=interval,
+            members=_members(interval, len(flat)),
             nuisance=None if model.nuisance is None else model.nuisance.signal.squeeze(-1),
         )
 
@@ -164,10 +169,11 @@ class Fan:
             axes = self.axes
         else:
             along, across, axes = self._project_weighted(data)
-        inside = step(across) * step(along - axes.tilt * across)
-        energy = along.clamp(min=0).square() + inside * (
-            across.square() + along.clamp(max=0).square()
-        )
+        inside = step(torch.addcmul(along, axes.tilt, across, value=-1))
+        energy = along.clamp(min=0).square_()
+        energy.addcmul_(across.clamp(min=0).square_(), inside)
+        if bool((axes.tilt < 0).any()):
+            energy.addcmul_(along.clamp(max=0).square_(), inside.mul_(step(across)))
         return Projection(along, across, energy, axes)
 
     def _project_weighted(self, data: Summary) -> tuple[Tensor, Tensor, Axes]:
@@ -222,6 +228,20 @@ class Fan:
             interval=self.interval[cone],
         )
 
+    def outdone(self, projection: Projection, cone: Tensor, voxels: Tensor) -> Tensor:
+        """Tell where the nearest point of a cone lies on an edge that the cone before it shares.
+
+        That one has a point inside, which is nearer.
+        """
+        before = (cone - 1).clamp(min=0)
+        outside = ~self._inside(projection, cone, voxels)
+        return outside & self._inside(projection, before, voxels) & (cone > 0)
+
+    def _inside(self, projection: Projection, cone: Tensor, voxels: Tensor) -> Tensor:
+        along, across = (_pick(part, cone, voxels) for part in projection[:2])
+        tilt = _pick(projection.axes.tilt, cone, voxels)
+        return (across > 0) & (along > tilt * across)
+
     def bounds(self, interval: Tensor) -> tuple[Tensor, Tensor]:
         """Look up the edges of intervals [s]."""
         return self.edges[interval], self.edges[interval + 1]
@@ -246,11 +266,9 @@ class Fan:
         later = (att >= high - near).to(interval) - (att <= low + near).to(interval)
         return (interval + later).clamp(min=0, max=len(self.flat) - 1)
 
-    def without(self, energy: Tensor, interval: Tensor) -> Tensor:
-        """Rule out each voxel's interval."""
-        apart = self.interval.to(energy).unsqueeze(-1) - interval.to(energy)
-        other = apart.abs().clamp(max=1)
-        return energy * other + (other - 1)
+    def rule_out(self, energy: Tensor, interval: Tensor) -> None:
+        """Make the energies of each voxel's interval the least of all, in place."""
+        energy.scatter_(0, self.members[:, interval], -1)
 
     def to(self, device: torch.device | str) -> Fan:
         """Move every tensor."""
@@ -263,8 +281,17 @@ class Fan:
             axes=Axes(*(part.to(device) for part in self.axes)),
             constants=self.constants.to(device),
             interval=self.interval.to(device),
+            members=self.members.to(device),
             nuisance=None if self.nuisance is None else self.nuisance.to(device),
         )
+
+
+def _members(interval: Tensor, n_intervals: int) -> Tensor:
+    """List the cones of each interval; ``interval`` says where each lies, in order."""
+    n_cones = torch.bincount(interval, minlength=n_intervals)
+    first = n_cones.cumsum(0) - n_cones
+    place = torch.arange(int(n_cones.max())).unsqueeze(-1)
+    return (first + torch.minimum(place, n_cones - 1)).clamp(min=0)
 
 
 def _pick(values: Tensor, cone: Tensor, voxels: Tensor | None) -> Tensor:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from aslprep_nn.estimation.fan import EXPECTED_CBF, Fan, Projection, Start
+from aslprep_nn.estimation.cones import highest
+from aslprep_nn.estimation.fan import EXPECTED_CBF, PROBED_CBF, Fan, Projection, Start
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.gauss_newton import Solution, Step, descend
 from aslprep_nn.estimation.information import Covariance
@@ -21,7 +22,7 @@ NEAR_TIE = 0.003
 #: cost and of the data's energy, per mL/100 g/min from the CBF that the cones are made for ...
 OTHER_DECAY = 2e-4
 #: ... as often as that happens, up to this many intervals per voxel.
-MOST_RIVALS = 2
+MOST_RIVALS = 4
 #: ATT that differ by this much [s] are told apart by no protocol that gives signals whose
 #: squared difference is this small a part of their energy.
 SAME_ATT, SAME_SIGNAL = 0.05, 1e-6
@@ -52,7 +53,7 @@ def find_optimum(
     nearly as low a cost is refined too, and so is the neighbour of an optimum near a kink.
     """
     projection = fan.project(data)
-    start = fan.start(projection, projection.energy.argmax(0))
+    start = fan.start(projection, highest(projection.energy)[1])
     found = _Search(fan, model, data, take_step, start)
     found.try_neighbors()
     found.try_rivals(projection)
@@ -85,20 +86,33 @@ class _Search:
         self._challenge(voxels, Start(*self.best[:2], beside).at(voxels))
 
     def try_rivals(self, projection: Projection) -> None:
-        """Solve the intervals that promise nearly as low a cost, best first."""
+        """Solve the intervals that promise nearly as low a cost, best first; uses up energies."""
         rounding = 8 * torch.finfo(self.data.energy.dtype).eps * self.data.energy
         other_decay = (self.best.cbf - EXPECTED_CBF).abs() * OTHER_DECAY
         tie = (self.data.energy * self.best.cost).sqrt() * other_decay
         bar = self.data.energy - rounding - (1 + NEAR_TIE) * self.best.cost - tie
-        energy = self.fan.without(projection.energy, self.interval)
-        voxels = (energy.amax(0) >= bar).nonzero().squeeze(-1)
+        energy = projection.energy
+        self.fan.rule_out(energy, self.interval)
+        explained, cone = highest(energy)
+        voxels = torch.arange(len(cone), device=cone.device)
         for _ in range(MOST_RIVALS):
-            energy = energy[:, voxels] if energy.shape[-1] != len(voxels) else energy
-            explained, cone = energy.max(0)
-            kept = (explained >= bar[voxels]).nonzero().squeeze(-1)
-            voxels, start = voxels[kept], self.fan.start(projection, cone[kept], voxels[kept])
-            self._challenge(voxels, start)
-            energy = self.fan.without(energy[:, kept], start.interval)
+            kept = (explained >= bar).nonzero().squeeze(-1)
+            if not len(kept):
+                break
+            voxels, bar, cone, energy = (
+                voxels[kept],
+                bar[kept],
+                cone[kept],
+                energy.index_select(1, kept),
+            )
+            start = self.fan.start(projection, cone, voxels)
+            outdone = self.fan.outdone(projection, cone, voxels)
+            # At a flow far from the expected one, the order of cones is no proof.
+            worth = ~outdone | (self.best.cbf[voxels] > PROBED_CBF)
+            chosen = worth.nonzero().squeeze(-1)
+            self._challenge(voxels[chosen], start.at(chosen))
+            self.fan.rule_out(energy, start.interval)
+            explained, cone = highest(energy)
 
     def enter_flat(self) -> None:
         """Move into a flat interval where the data call for it.

@@ -11,6 +11,9 @@ from torch import Tensor
 from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.signal.model import Direction
 
+#: Voxels that show whether a measurement is there.
+A_FEW = 1024
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -47,8 +50,8 @@ class Summary:
         """Keep some voxels."""
         shared = self.weight.shape[-1] == 1
         return Summary(
-            self.mean[:, voxels],
-            self.weight if shared else self.weight[:, voxels],
+            self.mean.index_select(1, voxels),
+            self.weight if shared else self.weight.index_select(1, voxels),
             self.energy[voxels],
             self.scatter[voxels],
             self.n_measurements if shared else self.n_measurements[voxels],
@@ -161,8 +164,9 @@ def without_absent(data: Tensor, weights: Tensor | None) -> Tensor | None:
     weights
         ``(measurement,)``, ``(voxel, measurement)`` or None for equal ones.
     """
-    absent = ~torch.isfinite(data).any(0)
-    if not bool(absent.any()):
-        return weights
+    for looked_at in (data[:A_FEW], data):  # a few voxels have everything, as a rule
+        absent = ~torch.isfinite(looked_at).any(0)
+        if not bool(absent.any()):
+            return weights
     weights = torch.ones(data.shape[1]) if weights is None else weights
     return weights * ~absent.to(weights.device)

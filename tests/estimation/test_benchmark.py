@@ -35,6 +35,8 @@ def test_the_optimum_table_judges_a_fitter_by_the_least_cost(monkeypatch):
 def test_scatter_is_near_the_bound():
     row = accuracy._scatter(PCASL_6, (60.0, 1.25), 2e-4, 4000)
     assert row['CBF var/CRB'] == pytest.approx(1, abs=0.1)
+    assert row['ATT core/CRB'] == pytest.approx(1, abs=0.1)
+    assert row['to a kink [sd]'] > 3
     assert abs(row['CBF bias/sd']) < 0.1
 
 

@@ -100,8 +100,8 @@ def test_the_neighbor_lies_beyond_the_kink_that_att_is_near(pcasl_6):
 def test_a_ruled_out_interval_explains_nothing(pcasl_6):
     _, _, fan = build(pcasl_6)
     energy = torch.ones(len(fan.interval), 2, dtype=torch.float64)
-    left = fan.without(energy, torch.tensor([2, 3]))
-    assert (left < 0).nonzero().tolist() == [[2, 0], [3, 1]]
+    fan.rule_out(energy, torch.tensor([2, 3]))
+    assert (energy < 0).nonzero().tolist() == [[2, 0], [3, 1]]
 
 
 def test_the_ray_of_a_flat_interval_counts_for_its_neighbor(pcasl_6):
