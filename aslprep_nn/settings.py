@@ -22,6 +22,36 @@ class Macrovascular(StrEnum):
     OFF = 'off'
 
 
+class Misspecification(StrEnum):
+    """Whether noise and model are tested."""
+
+    #: Where the protocol allows.
+    AUTO = 'auto'
+    #: In every run; one whose protocol does not allow it is refused.
+    ON = 'on'
+    OFF = 'off'
+
+
+@dataclass(frozen=True)
+class TrustOptions:
+    """How noise and model are tested.
+
+    Parameters
+    ----------
+    misspecification
+        Whether they are.
+    n_draws
+        Subsets of the repetitions drawn for each number of them, to see how estimates settle;
+        0 for none.
+    false_discovery_rate
+        Expected share of wrong claims among those of the map of classes.
+    """
+
+    misspecification: Misspecification = Misspecification.AUTO
+    n_draws: int = 20
+    false_discovery_rate: float = 0.05
+
+
 @dataclass(frozen=True)
 class PhysicsOptions:
     """Constants given on the command line; None leaves the choice to metadata and defaults.
@@ -64,6 +94,8 @@ class Settings:
         The first is the primary one.
     physics
         Constants that override metadata.
+    trust
+        How noise and model are tested.
     n_processes
         How many steps may run at once.
     n_threads
@@ -86,6 +118,7 @@ class Settings:
     sessions: tuple[str, ...] = ()
     estimators: tuple[Estimator, ...] = (Estimator.LEAST_SQUARES,)
     physics: PhysicsOptions = field(default_factory=PhysicsOptions)
+    trust: TrustOptions = field(default_factory=TrustOptions)
     n_processes: int = 1
     n_threads: int = 1
     device: str = 'auto'

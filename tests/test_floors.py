@@ -7,7 +7,17 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / 'aslprep_nn'
 FLOORS = (
-    {'version', 'errors', 'acquisition', 'constants', 'maps', 'run', 'settings', 'writing'},
+    {
+        'version',
+        'errors',
+        'acquisition',
+        'constants',
+        'maps',
+        'run',
+        'settings',
+        'testability',
+        'writing',
+    },
     {'signal'},
     {'simulation', 'preprocessing', 'calibration', 'anatomy', 'estimation'},
     {'network', 'misspecification', 'bids'},

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from aslprep_nn.acquisition import Acquisition, VolumeType
 from aslprep_nn.bids.protocol import Constants
 from aslprep_nn.bids.sidecar import Sidecar
+from aslprep_nn.errors import Problem
 from aslprep_nn.run import M0Plan, M0Route, PlanRow
-from aslprep_nn.settings import Settings
+from aslprep_nn.settings import Misspecification, Settings
+from aslprep_nn.testability import possible_tests
 
 EFFICIENCY_FIELDS = ('LabelingEfficiency', 'BackgroundSuppressionNumberPulses')
 
@@ -60,7 +62,25 @@ def plan_rows(
         )
     ]
     rows.append(('Estimator', _estimator(acquisition), ', '.join(settings.estimators)))
+    tests = _tests(acquisition, settings.trust.misspecification)
+    rows.append(('Tests of noise and model', tests, 'option --misspecification'))
     return tuple(PlanRow(*row) for row in rows)
+
+
+def testing_problems(file: str, acquisition: Acquisition, settings: Settings) -> list[Problem]:
+    """Say what stands in the way of tests that were asked for."""
+    wanted = settings.trust.misspecification is Misspecification.ON
+    if not wanted or possible_tests(acquisition):
+        return []
+    return [
+        Problem(
+            file,
+            'PostLabelingDelay',
+            'a protocol without repetitions, or with one delay',
+            'several delays, and repetitions of them, because --misspecification is on',
+            'Use --misspecification auto to process the run without tests.',
+        )
+    ]
 
 
 def notes(
@@ -134,6 +154,12 @@ def _suppression(sidecar: Sidecar) -> str:
         return 'no' if suppressed is False else 'not stated'
     n_pulses = sidecar.values.get('BackgroundSuppressionNumberPulses')
     return 'yes' if n_pulses is None else f'yes, {n_pulses} pulses'
+
+
+def _tests(acquisition: Acquisition, choice: Misspecification) -> str:
+    if choice is Misspecification.OFF:
+        return 'none: switched off'
+    return ', '.join(possible_tests(acquisition)) or 'none: too few delays or repetitions'
 
 
 def _estimator(acquisition: Acquisition) -> str:

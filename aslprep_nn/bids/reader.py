@@ -14,7 +14,7 @@ from aslprep_nn.bids import protocol
 from aslprep_nn.bids.calibration import read_m0
 from aslprep_nn.bids.context import Context, read_context, read_pairs
 from aslprep_nn.bids.image import check_image
-from aslprep_nn.bids.plan import notes, plan_rows
+from aslprep_nn.bids.plan import notes, plan_rows, testing_problems
 from aslprep_nn.bids.query import associated, entities_of
 from aslprep_nn.bids.sidecar import Sidecar, read_sidecar
 from aslprep_nn.errors import AslprepError, MetadataError, Problem
@@ -96,6 +96,7 @@ def _assemble(
     acquisition = protocol.build_acquisition(sidecar, labeling, timing, constants, measurements)
     if acquisition is None or m0 is None:
         return None
+    sidecar.problems += testing_problems(series.name, acquisition, settings)
     entities = entities_of(layout, series)
     facts = _PlanFacts(
         volume_types=context.volume_types, acquisition=acquisition, m0=m0, settings=settings

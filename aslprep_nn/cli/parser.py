@@ -10,7 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aslprep_nn.errors import Problem, UsageError
-from aslprep_nn.settings import Estimator, Macrovascular, PhysicsOptions, Settings
+from aslprep_nn.settings import (
+    Estimator,
+    Macrovascular,
+    Misspecification,
+    PhysicsOptions,
+    Settings,
+    TrustOptions,
+)
 from aslprep_nn.version import __version__
 
 EPILOG = """exit codes:
@@ -56,6 +63,11 @@ def build_settings(options: argparse.Namespace, arguments: Sequence[str]) -> Set
             m0_scale=options.m0_scale,
             macrovascular=Macrovascular(options.macrovascular),
         ),
+        trust=TrustOptions(
+            misspecification=Misspecification(options.misspecification),
+            n_draws=options.bootstrap,
+            false_discovery_rate=options.fdr,
+        ),
         n_processes=options.nprocs,
         n_threads=options.omp_nthreads,
         device=options.device,
@@ -85,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_filters(parser.add_argument_group('filters'))
     _add_estimation(parser.add_argument_group('estimation'))
+    _add_trust(parser.add_argument_group('trust'))
     _add_resources(parser.add_argument_group('resources'))
     return parser
 
@@ -161,6 +174,33 @@ def _add_estimation(group: argparse._ArgumentGroup) -> None:
         'call for it, at a calibrated rate of false positives (default: off)',
     )
     group.add_argument('--seed', type=int, default=1, help='of every random choice (default: 1)')
+
+
+def _add_trust(group: argparse._ArgumentGroup) -> None:
+    standard = TrustOptions()
+    group.add_argument(
+        '--misspecification',
+        choices=[choice.value for choice in Misspecification],
+        default=standard.misspecification.value,
+        help='test noise and signal model in every voxel: auto where delays and repetitions '
+        'allow it (default); on refuses runs that do not',
+    )
+    group.add_argument(
+        '--bootstrap',
+        type=_whole,
+        default=standard.n_draws,
+        metavar='N',
+        help='subsets of the repetitions drawn for each number of them, to show how estimates '
+        f'settle; 0 for none (default: {standard.n_draws})',
+    )
+    group.add_argument(
+        '--fdr',
+        type=_share,
+        default=standard.false_discovery_rate,
+        metavar='Q',
+        help='expected share of wrong claims in the map of classes '
+        f'(default: {standard.false_discovery_rate:g})',
+    )
 
 
 def _add_resources(group: argparse._ArgumentGroup) -> None:
@@ -271,6 +311,19 @@ def _count(text: str) -> int:
     value = int(text) if text.isdigit() else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f'{text} is not a whole number above 0')
+    return value
+
+
+def _whole(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f'{text} is not a whole number from 0')
+    return int(text)
+
+
+def _share(text: str) -> float:
+    value = _number(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not between 0 and 1')
     return value
 
 

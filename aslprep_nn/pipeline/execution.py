@@ -45,7 +45,8 @@ def fingerprint(run: ASLRun, settings: Settings) -> str:
     for path in run.sources:
         digest.update(str(path.relative_to(settings.bids_dir)).encode())
         digest.update(path.read_bytes())
-    choices = (settings.physics, settings.estimators, settings.seed, __version__)
+    chosen = settings.physics, settings.trust, settings.estimators, settings.seed
+    choices = (*chosen, __version__)
     digest.update(
         repr(
             (choices, replace(run, sources=(), series=Path(), m0=replace(run.m0, path=None)))

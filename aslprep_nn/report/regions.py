@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.maps import FitStatus, FloatArray
+from aslprep_nn.preprocessing import brightness
+from aslprep_nn.preprocessing.brightness import late_delta_m, mean_of_present
 from aslprep_nn.report.results import RunResults
 
 BoolArray = NDArray[np.bool_]
@@ -30,7 +34,7 @@ def measurements_by_timing(acquisition: Acquisition) -> dict[Timing, IndexArray]
 
 def mean_delta_m(results: RunResults) -> FloatArray:
     """Average delta M over all measurements, ``(x, y, z)``; NaN entries do not count."""
-    return _mean_of_present(results.relative_delta_m)
+    return mean_of_present(results.relative_delta_m)
 
 
 def signal_unit(results: RunResults) -> tuple[float, str]:
@@ -46,12 +50,12 @@ def signal_unit(results: RunResults) -> tuple[float, str]:
 
 def brightest(results: RunResults, fraction: float) -> BoolArray:
     """Choose the given fraction of the mask's voxels with the largest late delta M."""
-    return _beyond_quantile(results, 1 - fraction, above=True)
+    return _within_mask(results, brightness.brightest, fraction)
 
 
 def darkest(results: RunResults, fraction: float) -> BoolArray:
     """Choose the given fraction of the mask's voxels with the smallest late delta M."""
-    return _beyond_quantile(results, fraction, above=False)
+    return _within_mask(results, brightness.darkest, fraction)
 
 
 def gm_like(results: RunResults) -> BoolArray:
@@ -66,7 +70,7 @@ def gm_like(results: RunResults) -> BoolArray:
     -------
     ``(x, y, z)``.
     """
-    return brightest(results, 1 / 3)
+    return brightest(results, brightness.GREY_MATTER_SHARE)
 
 
 def identifiable(results: RunResults) -> BoolArray:
@@ -75,23 +79,10 @@ def identifiable(results: RunResults) -> BoolArray:
     return np.asarray(results.mask & usable)
 
 
-def _late_signal(results: RunResults) -> FloatArray:
-    """Average delta M over the later half of the delays, ``(x, y, z)``."""
-    delays = np.array(results.acquisition.pld)
-    late = delays >= np.median(np.unique(delays))
-    return _mean_of_present(results.relative_delta_m[..., late])
-
-
-def _mean_of_present(values: FloatArray) -> FloatArray:
-    """Average over the last axis what is finite; 0 where nothing is."""
-    present = np.isfinite(values)
-    total = np.where(present, values, 0).sum(axis=-1, dtype=float)
-    return np.asarray(total / np.maximum(present.sum(axis=-1), 1))
-
-
-def _beyond_quantile(results: RunResults, quantile: float, *, above: bool) -> BoolArray:
-    if not results.mask.any():
-        return np.zeros_like(results.mask)
-    signal = _late_signal(results)
-    threshold = np.quantile(signal[results.mask], quantile)
-    return results.mask & (signal >= threshold if above else signal <= threshold)
+def _within_mask(
+    results: RunResults, choose: Callable[[FloatArray, float], BoolArray], share: float
+) -> BoolArray:
+    chosen = np.zeros_like(results.mask)
+    measured = results.relative_delta_m[results.mask]
+    chosen[results.mask] = choose(late_delta_m(measured, results.acquisition), share)
+    return chosen

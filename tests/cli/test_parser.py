@@ -4,6 +4,7 @@ import pytest
 
 from aslprep_nn.cli.parser import build_settings, parse
 from aslprep_nn.errors import UsageError
+from aslprep_nn.settings import Misspecification, TrustOptions
 
 
 def settings(tmp_path, *more):
@@ -28,6 +29,12 @@ def test_constants_reach_the_physics(tmp_path):
     assert (physics.partition_coefficient, physics.m0_scale) == (0.95, 10.0)
 
 
+def test_the_tests_of_noise_and_model_can_be_chosen(tmp_path):
+    assert settings(tmp_path).trust.misspecification is Misspecification.AUTO
+    given = ('--misspecification', 'off', '--fdr', '.1', '--bootstrap', '0')
+    assert settings(tmp_path, *given).trust == TrustOptions(Misspecification.OFF, 0, 0.1)
+
+
 def test_work_goes_beside_the_output_unless_told_otherwise(tmp_path):
     assert settings(tmp_path).work_dir == tmp_path / 'out' / '.work'
     assert not settings(tmp_path).keep_work
@@ -44,6 +51,12 @@ def test_work_goes_beside_the_output_unless_told_otherwise(tmp_path):
         ('--device', 'tpu'),
         ('--device', 'cpu:1'),
         ('--estimator', 'magic'),
+        ('--misspecification', 'maybe'),
+        ('--fdr', '0'),
+        ('--fdr', '1'),
+        ('--fdr', 'nan'),
+        ('--bootstrap', '-1'),
+        ('--bootstrap', '2.5'),
         ('--no-such-option',),
     ],
 )

@@ -171,7 +171,7 @@ def _scatter(
 
 def _core_variance(estimates: Tensor) -> Tensor:
     """Compute the variance of the normal distribution with the same central 68.3 %."""
-    low, high = torch.quantile(estimates, estimates.new_tensor([0.15866, 0.84134]))
+    low, high = torch.quantile(estimates, estimates.new_tensor([0.15866, 0.84134])).unbind()
     return ((high - low) / 2).square()
 
 
