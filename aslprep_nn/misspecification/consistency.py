@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -13,11 +14,12 @@ from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.information import (
     FEWEST_DEGREES_OF_FREEDOM,
     Covariance,
+    Information,
     fisher_information,
 )
 from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.estimation.repetitions import Repetitions
-from aslprep_nn.estimation.voxel_groups import voxel_groups
+from aslprep_nn.estimation.voxel_groups import VoxelGroup, voxel_groups
 from aslprep_nn.misspecification.model_tests import N_PARAMETERS
 from aslprep_nn.misspecification.null import p_of_ratio
 from aslprep_nn.misspecification.subsets import Subset, split
@@ -29,8 +31,10 @@ from aslprep_nn.signal.response import Kinetics
 IDENTIFIED_ATT, IDENTIFIED_CBF = 0.25, 0.30
 #: ... and stay so when ATT moves by this many of its standard deviations.
 LIKELY_RANGE = 2.0
-#: Voxels handled at once.
-CHUNK = 2**14
+#: Voxels whose bounds are computed at once.
+CHUNK = 2**11
+
+Estimates = Mapping[str, Tensor]
 
 
 class Consistency(NamedTuple):
@@ -59,40 +63,39 @@ def subset_consistency(
 ) -> Consistency | None:
     """Fit early and late delays apart and compare; None where the protocol cannot be split.
 
-    Parameters are those of `assess`.
+    Only voxels that both identify are fitted; the others are NaN. Parameters are those of
+    `assess`.
     """
     halves = split(acquisition)
     if halves is None:
         return None
-    fits = [
+    task = _Task(acquisition, halves, relative_delta_m, fit, t1_tissue, kinetics, device)
+    told, bounds = task.bounds_where_identified(slice_delay)
+    data = relative_delta_m[told.to(relative_delta_m.device)]
+    estimates = [
         fit_cbf_att(
-            relative_delta_m[:, half.measurements.to(relative_delta_m.device)],
+            data.index_select(1, half.measurements.to(data.device)),
             half.acquisition,
-            slice_delay=slice_delay,
-            t1_tissue=t1_tissue,
+            slice_delay=_at(slice_delay, told),
+            t1_tissue=_at(t1_tissue, told),
             kinetics=kinetics,
             device=device,
-        )
+        ).parameters
         for half in halves
     ]
-    data = relative_delta_m.to(device)
-    early, late = (
-        _bound_of(
-            half,
-            data,
-            fit,
-            slice_delay=slice_delay,
-            t1_tissue=t1_tissue,
-            kinetics=kinetics,
-        )
-        for half in halves
-    )
-    degrees = _noise_degrees(data, acquisition)
-    return hausman((fits[0], fits[1]), (early, late), fit, degrees)
+    whole = {name: fit.parameters[name].to(device)[told] for name in ('cbf', 'att')}
+    degrees = _noise_degrees(data, acquisition).to(told.device)
+    found = hausman((estimates[0], estimates[1]), bounds, whole, degrees)
+    everywhere = torch.full((4, len(relative_delta_m)), torch.nan, dtype=torch.float64).to(device)
+    everywhere[:, told] = torch.stack(found)
+    return Consistency(*everywhere)
 
 
 def hausman(
-    fits: tuple[Fit, Fit], bounds: tuple[Covariance, Covariance], whole: Fit, degrees: Tensor
+    estimates: tuple[Estimates, Estimates],
+    bounds: tuple[Covariance, Covariance],
+    whole: Estimates,
+    degrees: Tensor,
 ) -> Consistency:
     """Compare the estimates of two disjoint subsets (Hausman 1978).
 
@@ -101,92 +104,130 @@ def hausman(
 
     Parameters
     ----------
-    fits
-        Of the subsets.
+    estimates
+        ``cbf`` and ``att`` from the subsets, ``(voxel,)`` each.
     bounds
-        On the covariance of their estimates, NaN in voxels that a subset does not identify.
+        On the covariance of these.
     whole
-        The fit to all measurements.
+        The same from all measurements.
     degrees
         Of freedom of the noise level, ``(voxel,)``.
     """
     both = Covariance(*(a + b for a, b in zip(*bounds, strict=True)))
     names = 'cbf', 'att'
-    cbf, att = (
-        (fits[0].parameters[name] - fits[1].parameters[name]).to(both.cbf) for name in names
-    )
+    cbf, att = ((estimates[0][name] - estimates[1][name]).to(both.cbf) for name in names)
     determinant = both.cbf * both.att - both.both.square()
     distance = both.att * cbf.square() - 2 * both.both * cbf * att + both.cbf * att.square()
     statistic = distance / determinant
     tested = torch.where(torch.isfinite(statistic), 1, torch.nan)
     return Consistency(
         statistic,
-        p_of_ratio(statistic / 2, torch.full_like(statistic, 2), degrees.to(statistic)),
-        tested * cbf.abs() / whole.parameters['cbf'].to(cbf),
-        tested * att.abs() / whole.parameters['att'].to(att),
+        p_of_ratio(statistic / 2, torch.full_like(degrees, 2), degrees),
+        tested * cbf.abs() / whole['cbf'].to(cbf),
+        tested * att.abs() / whole['att'].to(att),
     )
 
 
-def _bound_of(
-    half: Subset,
-    data: Tensor,
-    whole: Fit,
-    *,
-    slice_delay: Tensor | None,
-    t1_tissue: Tensor | None,
-    kinetics: Sequence[Kinetics] | None,
-) -> Covariance:
-    """Bound the covariance of a subset's estimates at the whole fit; NaN where not identified."""
-    repetitions = Repetitions.of([half.acquisition])
-    bound = Covariance(*(torch.full_like(data[:, 0], torch.nan).double() for _ in range(3)))
-    for group in voxel_groups(len(data), slice_delay, t1_tissue):
-        for voxels in group.chunks(CHUNK):
-            model = SignalModel.of(
-                repetitions.acquisitions,
-                kinetics,
-                slice_delay=group.slice_delay,
-                t1_tissue=None if t1_tissue is None else t1_tissue[voxels],
-                device=data.device,
+@dataclass(frozen=True)
+class _Task:
+    """What all voxels of one call share."""
+
+    acquisition: Acquisition
+    halves: tuple[Subset, Subset]
+    data: Tensor
+    whole: Fit
+    t1_tissue: Tensor | None
+    kinetics: Sequence[Kinetics] | None
+    device: torch.device | str
+
+    def bounds_where_identified(
+        self, slice_delay: Tensor | None
+    ) -> tuple[Tensor, tuple[Covariance, Covariance]]:
+        """Find the voxels that both halves identify, and the bounds of either half there."""
+        told, bounds = [torch.zeros(0, dtype=torch.long)], [torch.zeros(6, 0).double()]
+        for group in voxel_groups(len(self.data), slice_delay, self.t1_tissue):
+            for voxels in group.chunks(CHUNK):
+                kept, found = self._bounds(group, voxels)
+                told.append(torch.arange(len(self.data))[voxels][kept.cpu()])
+                bounds.append(found)
+        found = torch.cat([part.to(self.device) for part in bounds], 1)
+        return torch.cat(told).to(self.device), (Covariance(*found[:3]), Covariance(*found[3:]))
+
+    def _bounds(self, group: VoxelGroup, voxels: Tensor | slice) -> tuple[Tensor, Tensor]:
+        """Compute the bounds of both halves for those of some voxels that both identify.
+
+        Returns
+        -------
+        Which they are, ``(identified,)``, and the bounds' CBF, both, ATT of early and late,
+        ``(6, identified)``.
+        """
+        weight = self._n_repetitions(voxels)
+        cbf, att, noise = (
+            values[voxels].to(weight)
+            for values in (*(self.whole.parameters[n] for n in ('cbf', 'att')), self.whole.noise)
+        )
+        here = self._model(self.acquisition, group, voxels).linearize(cbf, att)
+        products = here.d_cbf.square(), here.d_cbf * here.d_att, here.d_att.square()
+        weighted = torch.stack([weight * product for product in products])
+        timings = [half.timings.to(weight.device) for half in self.halves]
+        bounds = [Information(*weighted[:, subset].sum(1)).covariance(noise) for subset in timings]
+        kept = torch.stack([_certain(bound, cbf) for bound in bounds]).all(0).nonzero().squeeze(-1)
+        for half, subset, bound in zip(self.halves, timings, bounds, strict=True):
+            model = self._model(half.acquisition, group, voxels)
+            kept = _stays_certain(
+                kept, model, weight[subset], point=(cbf, att, noise), spread=bound.att.sqrt()
             )
-            weight = _n_repetitions(data[voxels], half, repetitions)
-            found = _identified_bound(model, whole, voxels, weight)
-            for values, part in zip(bound, found, strict=True):
-                values[voxels] = part
-    return bound
+        return kept, torch.stack([part[kept] for bound in bounds for part in bound])
 
+    def _model(
+        self, acquisition: Acquisition, group: VoxelGroup, voxels: Tensor | slice
+    ) -> SignalModel:
+        return SignalModel.of(
+            Repetitions.of([acquisition]).acquisitions,
+            self.kinetics,
+            slice_delay=group.slice_delay,
+            t1_tissue=None if self.t1_tissue is None else self.t1_tissue[voxels],
+            device=self.device,
+        )
 
-def _n_repetitions(data: Tensor, half: Subset, repetitions: Repetitions) -> Tensor:
-    """Count the measurements of each timing, ``(timing, voxel)`` or, where all agree, 1."""
-    if bool(torch.isfinite(data.sum())):
-        return repetitions.shared_weight().to(data.device).unsqueeze(-1)
-    present = torch.isfinite(data[:, half.measurements.to(data.device)])
-    return repetitions.summarize(torch.where(present, 1.0, torch.nan).double()).weight
-
-
-def _identified_bound(
-    model: SignalModel, whole: Fit, voxels: Tensor | slice, weight: Tensor
-) -> Covariance:
-    """Compute the Cramér-Rao bound where it is small enough over the likely range of ATT.
-
-    The bound jumps where ATT crosses a delay. A voxel counts as identified only if it stays
-    identified when ATT moves by twice its own standard deviation, else estimates would fall on
-    the far side of a kink, where the bound at hand does not describe their scatter.
-    """
-    cbf, att, noise = (
-        values[voxels].to(weight)
-        for values in (whole.parameters['cbf'], whole.parameters['att'], whole.noise)
-    )
-    bound = fisher_information(model, cbf, att, weight).covariance(noise)
-    identified = _certain(bound, cbf)
-    for shift in (-LIKELY_RANGE, LIKELY_RANGE):
-        there = (att + shift * bound.att.sqrt()).clamp(min=0)
-        moved = fisher_information(model, cbf, there, weight).covariance(noise)
-        identified = identified & _certain(moved, cbf)
-    return Covariance(*(torch.where(identified, values, torch.nan) for values in bound))
+    def _n_repetitions(self, voxels: Tensor | slice) -> Tensor:
+        """Count the measurements of each timing, ``(timing, voxel)`` or, where all agree, 1."""
+        repetitions = Repetitions.of([self.acquisition])
+        data = self.data[voxels]
+        if bool(torch.isfinite(data.sum())):
+            return repetitions.shared_weight().to(self.device).unsqueeze(-1)
+        present = torch.where(torch.isfinite(data), 1.0, torch.nan).to(self.device)
+        return repetitions.summarize(present.double()).weight
 
 
 def _certain(bound: Covariance, cbf: Tensor) -> Tensor:
     return (bound.att.sqrt() < IDENTIFIED_ATT) & (bound.cbf.sqrt() < IDENTIFIED_CBF * cbf)
+
+
+def _stays_certain(
+    kept: Tensor,
+    model: SignalModel,
+    weight: Tensor,
+    *,
+    point: tuple[Tensor, Tensor, Tensor],
+    spread: Tensor,
+) -> Tensor:
+    """Keep voxels that stay identified when ATT moves by twice its own standard deviation.
+
+    The bound jumps where ATT crosses a delay: estimates would else fall on the far side of a
+    kink, where the bound at hand does not describe their scatter.
+    """
+    for shift in (-LIKELY_RANGE, LIKELY_RANGE):
+        cbf, att, noise = (values[kept] for values in point)
+        there = (att + shift * spread[kept]).clamp(min=0)
+        here = weight if weight.shape[-1] == 1 else weight[:, kept]
+        moved = fisher_information(model.at(kept), cbf, there, here).covariance(noise)
+        kept = kept[_certain(moved, cbf)]
+    return kept
+
+
+def _at(values: Tensor | None, voxels: Tensor) -> Tensor | None:
+    return None if values is None else values[voxels.to(values.device)]
 
 
 def _noise_degrees(data: Tensor, acquisition: Acquisition) -> Tensor:

@@ -53,9 +53,9 @@ def assumption_directions(
     -------
     ``(assumption, timing, voxel)``: tissue decay, labelling duration, arrival dispersion.
     """
-    longer = _with_duration(model, 1 + DURATION_CHANGE).linearize(cbf, att).delta_m
-    later = model.linearize(cbf, att + ARRIVAL_SPREAD).delta_m
-    earlier = model.linearize(cbf, (att - ARRIVAL_SPREAD).clamp(min=0)).delta_m
+    longer = _with_duration(model, 1 + DURATION_CHANGE).predict(cbf, att)
+    later = model.predict(cbf, att + ARRIVAL_SPREAD)
+    earlier = model.predict(cbf, (att - ARRIVAL_SPREAD).clamp(min=0))
     mixture = later + earlier - 2 * here.delta_m
     return torch.stack([here.d_rate, longer - here.delta_m, mixture])
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import numpy as np
 import torch
-from scipy import special
 from torch import Tensor
 
 from aslprep_nn.misspecification.sandwich import Spread
+from aslprep_nn.misspecification.tails import upper_tail
 
 #: Fewer repetitions than this leave kappa without a distribution: at 2, one eigenvalue is 0.
 FEWEST_FOR_KAPPA = 3
@@ -52,14 +48,13 @@ def p_of_trace(spread: Spread, count: Tensor, n_timings: int) -> Tensor:
 def p_of_ratio(ratio: Tensor, above: Tensor, below: Tensor) -> Tensor:
     """Compute the upper tail of F with those degrees of freedom above and below the line."""
     enough = (above > 0) & (below > 0)
-    p = _upper_tail(special.fdtrc, above.clamp(min=1), below.clamp(min=1), ratio)
+    p = upper_tail(ratio, above.clamp(min=1), below.clamp(min=1))
     return torch.where(enough, p, torch.nan)
 
 
 def p_of_score(score: Tensor, count: Tensor) -> Tensor:
     """Compute both tails of t with M - 1 degrees of freedom, ``(direction, voxel)``."""
-    # t squared is F with 1 and M - 1, of which scipy's tail is the faster
-    p = p_of_ratio(score.square(), torch.ones_like(score), (count - 1).expand_as(score))
+    p = p_of_ratio(score.square(), torch.ones_like(count), count - 1)
     return torch.where(count >= FEWEST_FOR_SCORE, p, torch.nan)
 
 
@@ -86,8 +81,3 @@ def p_of_largest_score(scores: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
     two_sided = p_of_score(largest, count)
     upward = torch.where(largest > 0, two_sided / 2, 1 - two_sided / 2)
     return largest, (made * upward).clamp(max=1)
-
-
-def _upper_tail(distribution: Callable[..., Any], *arguments: Tensor) -> Tensor:
-    values = distribution(*(argument.cpu().numpy() for argument in arguments))
-    return torch.from_numpy(np.asarray(values)).to(arguments[-1])

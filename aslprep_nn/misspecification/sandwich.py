@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from aslprep_nn.estimation.information import Covariance
-from aslprep_nn.misspecification.tangent import Tangent
+from aslprep_nn.misspecification.projections import Projections
+from aslprep_nn.misspecification.tangent import Tangent, Triangle
 from aslprep_nn.misspecification.vectors import RepetitionVectors
 from aslprep_nn.signal.kinetics import Hessian
 
@@ -55,9 +56,20 @@ class ScoreCovariance(NamedTuple):
     def of(cls, vectors: RepetitionVectors, tangent: Tangent) -> ScoreCovariance:
         """Compute it from the complete repetitions, with M - 1 in the denominator."""
         _, centered = vectors.center(vectors.along(tangent.basis, torch.zeros_like(tangent.att)))
-        first, second = centered.unbind(-1)
+        first, second = centered.movedim(0, -1).unbind(1)
+        return cls._of(first, second, vectors.count)
+
+    @classmethod
+    def along(cls, basis: Projections) -> ScoreCovariance:
+        """Do what `of` does with the orthogonalised projections on CBF and ATT."""
+        first, second = (basis.centered / basis.energy.sqrt()).unbind(1)
+        return cls._of(first, second, basis.vectors.count)
+
+    @classmethod
+    def _of(cls, first: Tensor, second: Tensor, count: Tensor) -> ScoreCovariance:
+        """Average over repetitions, whose deviations are ``(repetition, voxel)``."""
         terms = first.square(), first * second, second.square()
-        return cls(*(term.sum(-1) / (vectors.count - 1) for term in terms))
+        return cls(*(term.sum(0) / (count - 1) for term in terms))
 
     def spread(self, variance: Tensor) -> Spread:
         """Compare with the assumed variance of a measurement, ``(voxel,)``."""
@@ -67,7 +79,7 @@ class ScoreCovariance(NamedTuple):
         )
 
     def observed_spread(
-        self, variance: Tensor, tangent: Tangent, misfit: Tensor, bend: Hessian
+        self, variance: Tensor, tangent: Tangent | Triangle, misfit: Tensor, bend: Hessian
     ) -> Spread:
         """Do what `spread` does with the observed Hessian, which the misfit bends.
 
@@ -99,7 +111,7 @@ class ScoreCovariance(NamedTuple):
             (self.first * self.second - self.both.square()) / (determinant * variance),
         )
 
-    def covariance(self, tangent: Tangent) -> Covariance:
+    def covariance(self, tangent: Tangent | Triangle) -> Covariance:
         """Compute C_M, the covariance of estimates from a single repetition, R^-1 B R^-T."""
         shear = tangent.both / tangent.att
         cbf = self.first - 2 * shear * self.both + shear.square() * self.second

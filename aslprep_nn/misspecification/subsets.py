@@ -25,10 +25,13 @@ class Subset:
         With these measurements only.
     measurements
         Their indices, ``(measurement,)``.
+    timings
+        Indices of their distinct timings among those of the protocol, ``(timing,)``.
     """
 
     acquisition: Acquisition
     measurements: Tensor
+    timings: Tensor
 
 
 def early_and_late(n_timings: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -66,9 +69,10 @@ def split(acquisition: Acquisition) -> tuple[Subset, Subset] | None:
 
 
 def _subset(acquisition: Acquisition, repetitions: Repetitions, timings: Sequence[int]) -> Subset:
-    kept = torch.isin(repetitions.timing, torch.tensor(timings)).nonzero().squeeze(-1)
+    distinct = torch.tensor(sorted(timings))
+    kept = torch.isin(repetitions.timing, distinct).nonzero().squeeze(-1)
     pld, duration = (
         tuple(values[i] for i in kept.tolist())
         for values in (acquisition.pld, acquisition.labeling_duration)
     )
-    return Subset(replace(acquisition, pld=pld, labeling_duration=duration), kept)
+    return Subset(replace(acquisition, pld=pld, labeling_duration=duration), kept, distinct)

@@ -7,8 +7,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-#: A direction that keeps less than this part of its length is not told from the others.
-COLLINEAR = 1e-6
+from aslprep_nn.misspecification.projections import COLLINEAR
+
+
+class Triangle(NamedTuple):
+    """The upper triangle of R in the QR decomposition of the Jacobian, ``(voxel,)`` each."""
+
+    cbf: Tensor
+    both: Tensor
+    att: Tensor
 
 
 class Tangent(NamedTuple):

@@ -46,12 +46,17 @@ class RepetitionVectors:
         if not torch.equal(sets.flatten(), torch.arange(data.shape[-1])):
             data = data[:, sets.flatten().to(data.device)]
         values = data.reshape(-1, *sets.shape)
+        if bool(torch.isfinite(data.sum())):
+            return cls(values, torch.ones_like(values[..., 0], dtype=torch.bool))
         complete = torch.isfinite(values.sum(-1))
-        if not bool(complete.all()):
-            values = torch.where(complete.unsqueeze(-1), values, 0)
-        return cls(values, complete)
+        return cls(torch.where(complete.unsqueeze(-1), values, 0), complete)
 
-    @property
+    @cached_property
+    def all_complete(self) -> bool:
+        """Whether every repetition is complete in every voxel."""
+        return bool(self.complete.all())
+
+    @cached_property
     def count(self) -> Tensor:
         """Number of complete repetitions M, ``(voxel,)``."""
         return self.complete.sum(-1)
@@ -98,10 +103,10 @@ class RepetitionVectors:
     def summary(self, data: Tensor, repetitions: Repetitions) -> Summary:
         """Collapse all measurements, also those that belong to no complete repetition."""
         count, n_timings = self.values.shape[1:]
-        if data.shape[-1] > count * n_timings or not bool(self.complete.all()):
+        if data.shape[-1] > count * n_timings or not self.all_complete:
             return repetitions.summarize(data)
         return Summary.of(
-            mean=self.values.mean(1).mT.contiguous(),
+            mean=(self.total / count).mT.contiguous(),
             weight=torch.full((n_timings, 1), float(count)).to(data),
             scatter=self.scatter,
             n_measurements=torch.full((1,), count * n_timings, device=data.device),
@@ -112,8 +117,12 @@ class RepetitionVectors:
         """Sum of squares of the complete repetitions about their mean, ``(voxel,)``."""
         everything = self.values.flatten(1)
         squares: Tensor = torch.linalg.vecdot(everything, everything)
-        total = self.values.sum(1)
-        return (squares - total.square().sum(-1) / self.count).clamp(min=0)
+        return (squares - self.total.square().sum(-1) / self.count).clamp(min=0)
+
+    @cached_property
+    def total(self) -> Tensor:
+        """Sum of the complete repetitions, ``(voxel, timing)``."""
+        return self.values.sum(1)
 
     @property
     def variance(self) -> Tensor:
@@ -126,9 +135,7 @@ class RepetitionVectors:
 
 def complete_sets(repetitions: Repetitions) -> Tensor:
     """Find which measurement is the m-th of each timing, ``(timing, repetition)``."""
-    members = [
-        (repetitions.timing == timing).nonzero().squeeze(-1)
-        for timing in range(repetitions.n_timings)
-    ]
-    fewest = min(len(indices) for indices in members)
-    return torch.stack([indices[:fewest] for indices in members])
+    order = repetitions.timing.argsort(stable=True)
+    n_members = torch.bincount(repetitions.timing)
+    fewest = torch.arange(int(n_members.min()))
+    return order[(n_members.cumsum(0) - n_members).unsqueeze(-1) + fewest]

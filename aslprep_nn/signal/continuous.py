@@ -63,6 +63,14 @@ class ContinuousKinetics(Kinetics):
             d_rate=transit * (first.total_d_rate - last.total_d_rate),
         )
 
+    def value(self, att: Tensor, rate: Tensor, protocol: Protocol) -> Tensor:
+        """Compute the unit response without its derivatives; see `Kinetics.value`."""
+        blood_rate = 1 / protocol.t1_blood
+        rates = Rates(blood_rate, rate)
+        oldest, newest = protocol.pld + protocol.labeling_duration - att, protocol.pld - att
+        bolus = self._total(oldest, rates) - self._total(newest, rates)
+        return torch.exp(-att * blood_rate) * bolus
+
     def curvature(self, att: Tensor, rate: Tensor, protocol: Protocol) -> Curvature:
         """Compute the second derivatives of the unit response."""
         blood_rate = 1 / protocol.t1_blood
@@ -99,6 +107,10 @@ class ContinuousKinetics(Kinetics):
         edges = protocol.pld + protocol.labeling_duration, protocol.pld
         first, last = (self._residue(edge - att, rates, edge - regime) for edge in edges)
         return first, last
+
+    def _total(self, age: Tensor, rates: Rates) -> Tensor:
+        """Compute the integral of what remains since arrival, 0 before it."""
+        return (1 - torch.exp(age.clamp(min=0) * -rates.tissue)) / rates.tissue
 
     def _residue(self, age: Tensor, rates: Rates, nominal_age: Tensor) -> Residue:
         """Compute the residue at an age; the nominal one decides what has happened by then."""
@@ -176,6 +188,12 @@ class OutflowKinetics(ContinuousKinetics):
             total_d_rate_rate=before.total_d_rate_rate
             + survival * (total_d_rate_rate + stay**2 * after.total),
         )
+
+    def _total(self, age: Tensor, rates: Rates) -> Tensor:
+        stay = self.residence_time
+        before = super()._total(age.clamp(max=stay), rates)
+        after = super()._total(age - stay, self._leaving(rates))
+        return before + torch.exp(-rates.tissue * stay) * after
 
     def _leaving(self, rates: Rates) -> Rates:
         return Rates(rates.blood, rates.tissue + self.outflow_rate)

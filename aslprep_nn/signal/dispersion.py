@@ -47,6 +47,9 @@ class DispersedKinetics(ContinuousKinetics):
     sharpness: float = 10.0
     time_to_peak: float = 0.1
 
+    def _total(self, age: Tensor, rates: Rates) -> Tensor:
+        return self._residue(age, rates, age).total
+
     def _residue(self, age: Tensor, rates: Rates, nominal_age: Tensor) -> Residue:
         spread = self._spread(age, rates, nominal_age)
         total = (spread.input - spread.gone) / rates.tissue

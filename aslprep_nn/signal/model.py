@@ -9,7 +9,12 @@ import torch
 from torch import Tensor
 
 from aslprep_nn.acquisition import Acquisition
-from aslprep_nn.signal.kinetics import Linearization, kinetics_of, linearize_along
+from aslprep_nn.signal.kinetics import (
+    Linearization,
+    kinetics_of,
+    linearize_along,
+    signal_per_cbf,
+)
 from aslprep_nn.signal.protocol import Protocol
 from aslprep_nn.signal.response import Kinetics
 
@@ -129,6 +134,17 @@ class SignalModel:
         if self.nuisance is None:
             return whole
         return Linearization(*(self.nuisance.remove_from(term) for term in whole))
+
+    def predict(self, cbf: Tensor, att: Tensor) -> Tensor:
+        """Predict the signal alone, ``(measurement, voxel)``; arguments as in `linearize`."""
+        parts = [
+            signal_per_cbf(protocol)
+            * cbf
+            * kinetics.value(att, kinetics.rate(cbf, protocol), protocol)
+            for protocol, kinetics in zip(self.protocols, self.kinetics, strict=True)
+        ]
+        whole = parts[0] if len(parts) == 1 else torch.cat(parts)
+        return whole if self.nuisance is None else self.nuisance.remove_from(whole)
 
     def d_t1_tissue(self, signal: Linearization) -> Tensor:
         """Turn a derivative in the decay rate into the one in tissue T1."""

@@ -91,6 +91,10 @@ class Kinetics(ABC):
             an optimiser that works between two kinks says here which side it means.
         """
 
+    def value(self, att: Tensor, rate: Tensor, protocol: Protocol) -> Tensor:
+        """Compute the unit response without its derivatives; arguments as in `response`."""
+        return self.response(att, rate, protocol).value
+
     @abstractmethod
     def curvature(self, att: Tensor, rate: Tensor, protocol: Protocol) -> Curvature:
         """Compute the second derivatives of the unit response."""

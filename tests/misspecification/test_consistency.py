@@ -4,7 +4,6 @@ import torch
 from scipy import stats
 from voxels import SHORT_DELAYS, Population, measure, pcasl, rejected
 
-from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.information import Covariance
 from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.misspecification.consistency import hausman, subset_consistency
@@ -12,10 +11,8 @@ from aslprep_nn.misspecification.consistency import hausman, subset_consistency
 OPTIONS = {'slice_delay': None, 't1_tissue': None, 'kinetics': None, 'device': 'cpu'}
 
 
-def fit_of(cbf: float, att: float) -> Fit:
-    fit = Fit.nothing(1, ['cbf', 'att'], torch.float64, torch.device('cpu'))
-    fit.parameters['cbf'][:], fit.parameters['att'][:] = cbf, att
-    return fit
+def estimates_of(cbf: float, att: float) -> dict[str, torch.Tensor]:
+    return {name: torch.tensor([v]).double() for name, v in (('cbf', cbf), ('att', att))}
 
 
 def bound_of(cbf: float, both: float, att: float) -> Covariance:
@@ -25,7 +22,10 @@ def bound_of(cbf: float, both: float, att: float) -> Covariance:
 def test_hausman_is_the_distance_in_units_of_the_covariance():
     bounds = bound_of(9.0, 0.1, 0.01), bound_of(16.0, 0.2, 0.03)
     found = hausman(
-        (fit_of(60, 1.0), fit_of(50, 1.2)), bounds, fit_of(55, 1.1), torch.tensor([100])
+        (estimates_of(60, 1.0), estimates_of(50, 1.2)),
+        bounds,
+        estimates_of(55, 1.1),
+        torch.tensor([100]),
     )
     distance = np.array([10, -0.2])
     expected = distance @ np.linalg.inv([[25, 0.3], [0.3, 0.04]]) @ distance

@@ -6,11 +6,9 @@ from scipy import stats
 from voxels import pcasl
 
 from aslprep_nn.estimation.repetitions import Repetitions
-from aslprep_nn.misspecification.arterial import arterial_scores, arterial_shapes
 from aslprep_nn.misspecification.model_tests import lack_of_fit, score_t
 from aslprep_nn.misspecification.tangent import Tangent
 from aslprep_nn.misspecification.vectors import RepetitionVectors
-from aslprep_nn.signal.model import SignalModel
 
 N_TIMINGS, N_REPETITIONS = 6, 5
 DELAYS = (0.25, 0.5, 1.0, 1.5, 2.0, 2.5)
@@ -63,11 +61,3 @@ def test_a_score_is_students_t_of_the_deviations(noise, repetitions, tangent):
         residual = noise[voxel].reshape(N_REPETITIONS, N_TIMINGS) - signal[:, voxel]
         expected = stats.ttest_1samp((residual @ across[:, voxel]).numpy(), 0)
         assert float(found[0, voxel]) == pytest.approx(expected.statistic)
-
-
-def test_arterial_shapes_are_scored_like_any_other_direction(noise, repetitions, tangent):
-    shapes = arterial_shapes(SignalModel.of(repetitions.acquisitions))
-    signal = torch.zeros(N_TIMINGS, 4, dtype=torch.float64)
-    vectors = RepetitionVectors.of(noise, repetitions)
-    expected = score_t(vectors, tangent, shapes.mT.unsqueeze(-1).expand(-1, -1, 4), signal)
-    torch.testing.assert_close(arterial_scores(vectors, tangent, shapes, signal), expected)

@@ -257,3 +257,11 @@ def test_wangs_equation_fitted_to_pcasl_would_lose_flow_as_att_grows(tensor):
 )
 def test_each_way_of_labelling_has_its_model(labeling, cut_off, kind):
     assert type(kinetics_of(labeling, cut_off)) is kind
+
+
+def test_the_value_alone_is_that_of_the_whole_response(case):
+    protocol = Protocol.of(case.acquisition)
+    att = torch.linspace(-0.5, 5, 200, dtype=torch.float64).unsqueeze(-1)
+    rate = case.kinetics.rate(torch.tensor(case.cbf, dtype=torch.float64), protocol)
+    whole = case.kinetics.response(att, rate, protocol).value
+    torch.testing.assert_close(case.kinetics.value(att, rate, protocol), whole)

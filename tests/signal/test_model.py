@@ -1,5 +1,7 @@
 """The whole measurement vector of a voxel."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -33,6 +35,12 @@ def test_the_derivative_in_t1_uses_each_part_s_own_t1():
     later = SignalModel.of([PCASL, VSASL], t1_tissue=torch.tensor([1.0, 1.4]).double() + step)
     numeric = (later.linearize(CBF, ATT).delta_m - signal.delta_m) / step
     torch.testing.assert_close(model.d_t1_tissue(signal), numeric, rtol=1e-3, atol=1e-8)
+
+
+@pytest.mark.parametrize('nuisance', [None, Direction(torch.ones(5, 1), torch.ones(5, 1))])
+def test_the_signal_alone_is_that_of_the_linearisation(nuisance):
+    model = replace(SignalModel.of([PCASL, VSASL]), nuisance=nuisance)
+    torch.testing.assert_close(model.predict(CBF, ATT), model.linearize(CBF, ATT).delta_m)
 
 
 def test_keeping_voxels_keeps_their_t1():

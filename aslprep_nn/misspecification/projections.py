@@ -1,0 +1,136 @@
+"""Repetitions along directions: what fitted parameters explain, what is left, and Student's t."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from aslprep_nn.misspecification.vectors import RepetitionVectors
+
+#: A direction that keeps less than this part of its length is not told from the parameters.
+COLLINEAR = 1e-6
+
+
+@dataclass(frozen=True)
+class Projections:
+    """The repetitions of some voxels along directions: of fitted parameters first, then others.
+
+    All arithmetic after the two products with the data is on numbers per direction, not per
+    timing: taking from each direction what the parameters could explain (Gram-Schmidt) is done
+    to the projections, which costs a fraction of doing it to the directions.
+
+    Parameters
+    ----------
+    along
+        How far each repetition lies from the fit, ``(repetition, direction, voxel)``; 0 in
+        incomplete repetitions.
+    overlap
+        Inner products of the parameters' directions with all, ``(parameter, direction, voxel)``.
+    energy
+        Squared length of each direction, ``(direction, voxel)``.
+    vectors
+        The repetitions.
+    """
+
+    along: Tensor
+    overlap: Tensor
+    energy: Tensor
+    vectors: RepetitionVectors
+
+    @classmethod
+    def of(
+        cls,
+        vectors: RepetitionVectors,
+        directions: Tensor,
+        signal: Tensor,
+        *,
+        n_parameters: int,
+        shapes: Tensor | None = None,
+    ) -> Projections:
+        """Project repetitions.
+
+        Parameters
+        ----------
+        vectors
+            The repetitions.
+        directions
+            Those of the parameters first, ``(direction, timing, voxel)``.
+        signal
+            The fit, ``(timing, voxel)``.
+        n_parameters
+            How many directions belong to parameters.
+        shapes
+            Further directions that all voxels share, ``(timing, shape)``.
+        """
+        rows = _voxels_first(torch.cat([directions, signal.unsqueeze(0)]))
+        products = _voxels_last(torch.bmm(rows, rows.mT))
+        along = _voxels_last(torch.bmm(vectors.values, rows.mT))[:, :-1]
+        overlap = products[:, :-1]
+        energy = overlap.diagonal().mT
+        if shapes is not None:
+            overlap = torch.cat([overlap, _voxels_last(rows @ shapes)], 1)
+            along = torch.cat([along, _voxels_last(vectors.values @ shapes)], 1)
+            shape_energy = shapes.square().sum(0).unsqueeze(-1)
+            energy = torch.cat([energy, shape_energy.expand(-1, energy.shape[-1])])
+        along = along - overlap[-1]
+        if not vectors.all_complete:
+            along = along * vectors.complete.mT.unsqueeze(1)
+        return cls(along, overlap[:n_parameters], energy, vectors)
+
+    def orthogonalized(self) -> Projections:
+        """Take from each direction what the parameters before it explain.
+
+        Where next to nothing remains of a parameter's direction it cannot be told from those
+        before it, and everything after it is NaN.
+        """
+        along, overlap, energy = self.along.clone(), self.overlap.clone(), self.energy.clone()
+        for parameter in range(len(overlap)):
+            later = slice(parameter + 1, None)
+            row = overlap[parameter, later]
+            told = energy[parameter] > COLLINEAR**2 * self.energy[parameter]
+            share = row / torch.where(told, energy[parameter], torch.nan)
+            along[:, later] -= along[:, parameter, None] * share
+            energy[later] -= row * share
+            overlap[later, later] -= overlap[later, parameter, None] * share
+        return Projections(along, overlap, energy, self.vectors)
+
+    def __getitem__(self, directions: slice) -> Projections:
+        """Keep some directions."""
+        return Projections(
+            self.along[:, directions],
+            self.overlap[:, directions],
+            self.energy[directions],
+            self.vectors,
+        )
+
+    @cached_property
+    def mean(self) -> Tensor:
+        """Mean over the complete repetitions, ``(direction, voxel)``."""
+        return self.along.sum(0) / self.vectors.count
+
+    @cached_property
+    def centered(self) -> Tensor:
+        """Deviations from the mean, 0 in incomplete ones, ``(repetition, direction, voxel)``."""
+        deviation = self.along - self.mean
+        if self.vectors.all_complete:
+            return deviation
+        return deviation * self.vectors.complete.mT.unsqueeze(1)
+
+    @property
+    def student_t(self) -> Tensor:
+        """The mean divided by its standard error, ``(direction, voxel)``."""
+        count = self.vectors.count
+        return self.mean / (self.centered.square().sum(0) / (count * (count - 1))).sqrt()
+
+
+def _voxels_first(values: Tensor) -> Tensor:
+    """Move the voxel axis from the end to the front, in memory too."""
+    return values.flatten(0, -2).mT.contiguous().reshape(-1, *values.shape[:-1])
+
+
+def _voxels_last(values: Tensor) -> Tensor:
+    """Move the voxel axis from the front to the end, in memory too."""
+    return values.flatten(1).mT.contiguous().reshape(*values.shape[1:], -1)
