@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 
 from aslprep_nn.acquisition import VolumeType
 from aslprep_nn.maps import FitStatus, FloatArray
@@ -22,11 +21,8 @@ from aslprep_nn.report.figures import (
     PURPLE,
     SHADE,
     Figure,
-    Mime,
-    as_svg,
     blank,
-    screen_height,
-    screen_width,
+    curve,
 )
 from aslprep_nn.report.quality_number import QualityNumber
 from aslprep_nn.report.regions import gm_like, signal_unit
@@ -54,7 +50,7 @@ def motion(results: RunResults) -> Figure | None:
     canvas.subplots_adjust(left=0.06, right=0.9, top=0.98, bottom=0.11, hspace=0.14)
     moved = table['framewise_displacement'].dropna()
     largest = f'{moved.mean():.2f} mm, at most {moved.max():.2f} mm' if len(moved) else 'not known'
-    return _figure(
+    return curve(
         canvas,
         'motion',
         'Head motion: shifts along and turns about x (right), y (front) and z (up), and framewise '
@@ -104,7 +100,7 @@ def _histogram(
         if untold > 0
         else ''
     )
-    return _figure(
+    return curve(
         canvas,
         f'histogram{name}',
         f'{name.upper()} of brain voxels and of the grey-matter-like ones, the third with the '
@@ -137,7 +133,7 @@ def repetitions(results: RunResults) -> Figure:
         axes.legend(frameon=False, labelcolor=INK, fontsize=8, ncols=8, loc='lower left',
                     bbox_to_anchor=(-0.02, 1.0), columnspacing=0.9, handletextpad=0.1)  # fmt: skip
     canvas.subplots_adjust(left=0.12, right=0.98, top=0.89, bottom=0.17)
-    return _figure(
+    return curve(
         canvas,
         'repetitions',
         'Mean difference in grey-matter-like voxels, measurement by measurement, coloured by '
@@ -186,15 +182,3 @@ def _displacement(axes: Axes, table: pd.DataFrame) -> None:
 
 def _finite(values: FloatArray) -> FloatArray:
     return np.asarray(values[np.isfinite(values)])
-
-
-def _figure(canvas: Canvas, name: str, caption: str, alt: str) -> Figure:
-    return Figure(
-        name,
-        caption,
-        alt,
-        Mime.SVG,
-        as_svg(canvas, name),
-        screen_width(canvas),
-        screen_height(canvas),
-    )

@@ -98,6 +98,19 @@ def screen_height(canvas: Canvas) -> int:
     return round(canvas.get_figheight() * SCREEN_DPI)
 
 
+def curve(canvas: Canvas, name: str, caption: str, alt: str) -> Figure:
+    """Make a figure of a drawing of curves, which stays sharp at any size."""
+    return Figure(
+        name,
+        caption,
+        alt,
+        Mime.SVG,
+        as_svg(canvas, name),
+        screen_width(canvas),
+        screen_height(canvas),
+    )
+
+
 def as_svg(canvas: Canvas, name: str) -> bytes:
     """Write a drawing as SVG, the same bytes every time, that follows a page into the dark.
 

@@ -18,11 +18,8 @@ from aslprep_nn.report.figures import (
     INK,
     ORANGE,
     Figure,
-    Mime,
-    as_svg,
     blank,
-    screen_height,
-    screen_width,
+    curve,
 )
 from aslprep_nn.report.regions import (
     BoolArray,
@@ -73,17 +70,14 @@ def kinetic_curves(results: RunResults) -> Figure | None:
     canvas.subplots_adjust(
         left=0.06, right=0.99, top=1 - 26 / height, bottom=46 / height, hspace=0.42, wspace=0.16
     )
-    return Figure(
+    return curve(
+        canvas,
         'kinetics',
         'Signal over post-labelling delay: dots are the mean of the repetitions, bars their '
         'standard deviation, the line is the fitted model. Voxels without a transit time have no '
         'line and are left out. Where slices are read out one after another, a line is the mean '
         'over the delays of its voxels.',
         f'Measured and fitted signal of {", ".join(place.title for place in places)}.',
-        Mime.SVG,
-        as_svg(canvas, 'kinetics'),
-        screen_width(canvas),
-        screen_height(canvas),
     )
 
 
@@ -114,15 +108,12 @@ def residuals_by_delay(results: RunResults) -> Figure | None:
     canvas.subplots_adjust(left=0.16, right=0.98, top=0.96, bottom=0.17)
     largest = max(abs(float(each.mean())) for each in left)
     share = largest / max(float(np.abs(predicted).max()), 1e-12)
-    return Figure(
+    return curve(
+        canvas,
         'residuals',
         'What the fit leaves at each delay in grey-matter-like voxels: a dot for each repetition, '
         'a diamond for their mean. A pattern over delays says that the model misses something.',
         f'The largest mean residual is {100 * share:.1f} per cent of the largest signal.',
-        Mime.SVG,
-        as_svg(canvas, 'residuals'),
-        screen_width(canvas),
-        screen_height(canvas),
     )
 
 
@@ -198,8 +189,8 @@ def _panel(axes: Axes, results: RunResults, place: _Place, *, has_label: bool) -
         own = {pld: group for (pld, other), group in groups.items() if other == duration}
         delays = np.linspace(max(0, min(own) - 0.2), max(own) + 0.3, N_CURVE_POINTS)
         timings = [(float(delay), duration) for delay in delays]
-        curve = factor * _predict(results, voxels, timings).mean(axis=0)
-        axes.plot(delays, curve, color=ORANGE, linewidth=1.6)
+        fitted = factor * _predict(results, voxels, timings).mean(axis=0)
+        axes.plot(delays, fitted, color=ORANGE, linewidth=1.6)
         axes.errorbar(
             list(own),
             [signal[group].mean() for group in own.values()],

@@ -9,6 +9,7 @@ from aslprep_nn.acquisition import BolusCutOff, LabelingType
 from aslprep_nn.report.references import WORKS, Reference
 from aslprep_nn.report.regions import measurements_by_timing
 from aslprep_nn.report.results import RunResults
+from aslprep_nn.report.trust_methods import describe_tests
 from aslprep_nn.run import M0Route
 from aslprep_nn.version import __version__
 
@@ -40,11 +41,8 @@ M0_IMAGES = (M0Route.SEPARATE, M0Route.INCLUDED)
 
 def describe_methods(results: RunResults) -> Methods:
     """Write what was done to one run, from its own facts."""
-    paragraphs = (
-        ' '.join(_acquisition(results)),
-        ' '.join(_processing(results)),
-        ' '.join(_estimation(results)),
-    )
+    parts = (_acquisition, _processing, _estimation, describe_tests)
+    paragraphs = tuple(filter(None, (' '.join(part(results)) for part in parts)))
     text = ' '.join(paragraphs)
     cited = [work for work in WORKS if work.cited_as in text]
     return Methods(paragraphs, tuple(sorted(cited, key=lambda work: text.index(work.cited_as))))

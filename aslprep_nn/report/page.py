@@ -15,7 +15,7 @@ from aslprep_nn.writing import write_atomically
 
 #: Figures of a page may take this much, encoded, so that the page stays below 8 MB.
 MOST_BYTES = 7_200_000
-SECTIONS = ('glance', 'maps', 'data', 'motion', 'mask')
+SECTIONS = ('glance', 'maps', 'data', 'trust', 'motion', 'mask')
 
 
 def write_subject_page(output_dir: Path, subject: str) -> Path:

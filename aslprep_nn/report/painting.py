@@ -44,6 +44,8 @@ class Scale:
         Where in the map ``low`` lies: beyond its black end, which is that of the plate.
     threshold
         Values under it are grey, where there is one: only what lies above was claimed.
+    missing
+        What a voxel without a value lacks.
     """
 
     label: str
@@ -53,6 +55,7 @@ class Scale:
     below: str | None = None
     start: float = 0.0
     threshold: float | None = None
+    missing: str = 'no estimate'
 
     @property
     def color_map(self) -> mpl.colors.Colormap:

@@ -107,7 +107,41 @@ QIN = Reference(
     'implementation. Magn Reson Med 88(4):1528-1547.',
     '10.1002/mrm.29371',
 )
+WANG = Reference(
+    'Wang et al.',
+    'Wang J, Tamir JI, Bush A. Analyzing model misspecification in quantitative MRI: application '
+    'to perfusion ASL.',
+)
+WHITE = Reference(
+    'White, 1982',
+    'White H (1982). Maximum likelihood estimation of misspecified models. Econometrica '
+    '50(1):1-25.',
+    '10.2307/1912526',
+)
+MAUCHLY = Reference(
+    'Mauchly, 1940',
+    'Mauchly JW (1940). Significance test for sphericity of a normal n-variate distribution. Ann '
+    'Math Stat 11(2):204-209.',
+    '10.1214/aoms/1177731915',
+)
+HAUSMAN = Reference(
+    'Hausman, 1978',
+    'Hausman JA (1978). Specification tests in econometrics. Econometrica 46(6):1251-1271.',
+    '10.2307/1913827',
+)
+BENJAMINI = Reference(
+    'Benjamini and Hochberg, 1995',
+    'Benjamini Y, Hochberg Y (1995). Controlling the false discovery rate: a practical and '
+    'powerful approach to multiple testing. J R Stat Soc B 57(1):289-300.',
+    '10.1111/j.2517-6161.1995.tb02031.x',
+)
+LIU = Reference(
+    'Liu and Xie, 2020',
+    'Liu Y, Xie J (2020). Cauchy combination test: a powerful test with analytic p-value '
+    'calculation under arbitrary dependency structures. J Am Stat Assoc 115(529):393-402.',
+    '10.1080/01621459.2018.1554485',
+)
 WORKS = (
-    ABRAHAM, ALSOP, AVANTS, BRETT, BUXTON, CLEMENT, GORGOLEWSKI, OTSU, PASZKE, POWER, QIN,
-    TUSTISON, WONG,
+    ABRAHAM, ALSOP, AVANTS, BENJAMINI, BRETT, BUXTON, CLEMENT, GORGOLEWSKI, HAUSMAN, LIU, MAUCHLY,
+    OTSU, PASZKE, POWER, QIN, TUSTISON, WANG, WHITE, WONG,
 )  # fmt: skip

@@ -22,6 +22,7 @@ from aslprep_nn.report.mosaics import (
 from aslprep_nn.report.quality import describe_protocol, measure_quality
 from aslprep_nn.report.quality_number import QualityNumber
 from aslprep_nn.report.results import RunResults
+from aslprep_nn.report.trust_section import trust_facts, trust_figures
 from aslprep_nn.report.verdict import judge
 from aslprep_nn.report.viewer import layout, sprites
 from aslprep_nn.writing import write_atomically
@@ -105,6 +106,8 @@ def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
         if figure_or_none is not None:
             yield section, figure_or_none
     yield 'mask', mask_over_reference(results)
+    for figure in trust_figures(results):
+        yield 'trust', figure
 
 
 def _facts(results: RunResults, numbers: tuple[QualityNumber, ...]) -> dict[str, Any]:
@@ -125,6 +128,7 @@ def _facts(results: RunResults, numbers: tuple[QualityNumber, ...]) -> dict[str,
         'quality': [_about_number(number) for number in numbers],
         'plan': [{'name': r.name, 'value': r.value, 'source': r.source} for r in results.plan],
         'notes': results.notes,
+        'trust': trust_facts(results),
         'methods': {
             'paragraphs': methods.paragraphs,
             'references': [{'text': work.text, 'doi': work.doi} for work in methods.references],

@@ -129,7 +129,7 @@ def color_bar(scale: Scale) -> Legend:
             axes.plot([at, at], [3, 19], color=TEXT, linewidth=1.6)
         right = 10 + length + 16
         axes.imshow(stripes(np.ones((20, 20), dtype=bool)), extent=(right, right + 10, 16, 6))
-        axes.text(right + 15, 11.5, 'no estimate', color=TEXT, size=SMALL, va='center')
+        axes.text(right + 15, 11.5, scale.missing, color=TEXT, size=SMALL, va='center')
         if scale.below is not None:
             _swatch(axes, right, 24, scale.below, 'below zero')
 

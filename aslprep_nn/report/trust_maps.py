@@ -80,16 +80,18 @@ def _scale(test: TrustTest, threshold: float) -> Scale:
     """Colour what is claimed; all is grey where nothing is."""
     drawn = LARGEST_EXPONENT + 1 if math.isnan(threshold) else -math.log10(max(threshold, 1e-30))
     label = f'{test.title} ({test.statistic}): −log10 p'
-    return Scale(label, 0, LARGEST_EXPONENT, 'inferno', start=0.55, threshold=drawn)
+    return Scale(
+        label, 0, LARGEST_EXPONENT, 'inferno', start=0.55, threshold=drawn, missing='not tested'
+    )
 
 
 def _caption(test: TrustTest, p: FloatArray, threshold: float, rate: float) -> str:
     tested = p[np.isfinite(p)]
-    claims = (
-        f'In colour: p ≤ {threshold:.2g}, the {int((tested <= threshold).sum())} of '
-        f'{tested.size} voxels claimed at a false discovery rate of {100 * rate:g} %.'
-        if math.isfinite(threshold)
-        else f'None of {tested.size} voxels can be claimed at a false discovery rate of '
-        f'{100 * rate:g} %.'
+    what = f'at a false discovery rate of {100 * rate:g} %'
+    if math.isnan(threshold):
+        return f'Nothing can be claimed {what} in {tested.size} voxels, so nothing has a colour.'
+    n_claimed = int((tested <= threshold).sum())
+    return (
+        f'In coloured voxels {test.finding}: {n_claimed} of {tested.size} are claimed {what}, '
+        f'those with p ≤ {threshold:.2g}. {test.meaning}'
     )
-    return f'In coloured voxels {test.finding}. {claims} {test.meaning}'

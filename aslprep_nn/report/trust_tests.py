@@ -134,14 +134,15 @@ def claim_threshold(p: FloatArray, rate: float) -> float:
 
 
 def rim(results: RunResults) -> BoolArray:
-    """Choose voxels of the brain close to its edge, ``(x, y, z)``.
+    """Choose voxels of the brain whose centre is close to its edge, ``(x, y, z)``.
 
     A volume that ends within the brain has no edge there.
     """
     spacing = np.linalg.norm(results.affine[:3, :3], axis=0)
     if results.mask.all():
         return np.zeros_like(results.mask)
-    depth = ndimage.distance_transform_edt(results.mask, sampling=spacing)
+    to_next_outside = ndimage.distance_transform_edt(results.mask, sampling=spacing)
+    depth = to_next_outside - spacing.min() / 2
     return np.asarray(results.mask & (depth <= RIM))
 
 

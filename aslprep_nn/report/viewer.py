@@ -116,6 +116,7 @@ def _scale_legend(scale: Scale) -> dict[str, Any]:
         'high': scale.high,
         'colors': [to_hex(color) for color in colors],
         'below': scale.below,
+        'missing': scale.missing,
     }
 
 
@@ -126,6 +127,7 @@ def _label_sprite(
     coded = np.where(mask, labelled, OUTSIDE).astype(np.uint8)
     legend = {
         'label': labels.title,
+        'missing': 'not tested',
         'labels': {
             str(FIRST + label): [labels.words[label], color]
             for label, color in labels.colors.items()

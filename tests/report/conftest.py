@@ -228,15 +228,16 @@ def tested_run(run):
 
 
 @pytest.fixture(scope='session')
-def full_run(tested_run):
-    """The run with everything a summary of its tests can hold."""
+def full_run(simulate_run):
+    """A small run with everything a summary of its tests can hold."""
+    small = add_trust(simulate_run(shape=(20, 24, 6), repetitions=8))
     regions = (
         region('brain', pnoise=0.4, pmodel=0.2),
         region('grey-matter-like', pnoise=0.04, pmodel=np.nan),
     )
     limits = ('Early and late delays are compared for a single acquisition only.',)
     summary = TrustSummary(0.05, limits, regions, settling(), FIXED_T1)
-    return replace(tested_run, trust=replace(tested_run.trust, summary=summary))
+    return replace(small, trust=replace(small.trust, summary=summary))
 
 
 @pytest.fixture(scope='session')

@@ -3,9 +3,11 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from aslprep_nn.acquisition import BolusCutOff, LabelingType
+from aslprep_nn.misspecification.summary import TrustSummary
 from aslprep_nn.report.methods import describe_methods
 from aslprep_nn.run import M0Route, PlanRow
 
@@ -28,14 +30,17 @@ def test_the_text_holds_the_facts_of_the_run(run):
         assert fact in text
 
 
+CITATION = r'[A-Z][a-z]+ et al\.(?:, \d{4})?|[A-Z][a-z]+(?: and [A-Z][a-z]+)?, \d{4}'
+
+
 def test_every_work_in_the_text_is_in_the_list_and_the_other_way_round(
-    run, single_delay_run, relative_run
+    run, single_delay_run, relative_run, full_run
 ):
     differences = replace(relative_run, confounds=None)
-    for results in (run, single_delay_run, relative_run, differences):
+    for results in (run, single_delay_run, relative_run, differences, full_run):
         methods = describe_methods(results)
         text = ' '.join(methods.paragraphs)
-        names = set(re.findall(r'[A-Z][a-z]+ et al\.(?:, \d{4})?|Otsu, 1979', text))
+        names = set(re.findall(CITATION, text))
         assert names == {work.cited_as for work in methods.references}
         for work in methods.references:
             assert work.text.startswith(work.cited_as.split(' ')[0].rstrip(','))
@@ -124,3 +129,21 @@ def test_the_markdown_numbers_the_references(run):
     lines = methods.markdown.splitlines()
     assert lines[-1].startswith(f'{len(methods.references)}. ')
     assert '### References' in lines
+
+
+def test_only_tests_that_were_made_are_described_and_cited(full_run, run):
+    assert len(describe_methods(run).paragraphs) == 3
+    assert len(describe_methods(full_run).paragraphs) == 4
+    text = text_of(full_run)
+    for words in ('Wang et al.', 'kappa', 'lack of fit', 'decay of label', 'Hausman, 1978',
+                  'false discovery rate of 5 %', 'Liu and Xie, 2020', 'drawn without replacement',
+                  'brightest 10 %'):  # fmt: skip
+        assert words in text
+    trust = full_run.trust
+    nothing = np.full(full_run.mask.shape, np.nan)
+    fewer = {**trust.maps, **dict.fromkeys(('pnoise', 'ptrace', 'phausman', 'pdecay'), nothing)}
+    summary = TrustSummary(0.1, (), ())
+    less = text_of(replace(full_run, trust=replace(trust, maps=fewer, summary=summary)))
+    for words in ('kappa', 'Mauchly', 'Hausman', 'Liu', 'decay of label', 'drawn'):
+        assert words not in less
+    assert 'false discovery rate of 10 %' in less

@@ -38,6 +38,13 @@ def test_a_multi_delay_run_shows_four_maps(run):
     assert names(maps_at_a_glance(run)) == expected
 
 
+def test_the_classes_of_a_tested_run_take_the_fourth_place(full_run, with_classes):
+    assert names(maps_at_a_glance(full_run))[3] == 'glanceclasses'
+    nothing = with_classes(full_run, np.full(full_run.mask.shape, np.nan))
+    assert names(maps_at_a_glance(nothing))[3] == 'glancestatus'
+    assert 'fullstatus' in names(maps_in_full(full_run))
+
+
 def test_a_single_delay_run_fills_the_first_screen_with_what_it_has(single_delay_run):
     expected = ['glancecbf', 'glancestatus', 'glancemask', 'glancedifference']
     assert names(maps_at_a_glance(single_delay_run)) == expected

@@ -46,6 +46,13 @@ def test_five_numbers_come_first(report):
     ]  # fmt: skip
 
 
+def test_the_share_of_consistent_voxels_is_the_fifth_number_of_a_tested_run(
+    small, trust_in, tmp_path
+):
+    report = json.loads(write_run_report(trust_in(small), tmp_path, 'sub-01').read_text())
+    assert report['key_numbers'][4] == 'fraction_consistent'
+
+
 def test_numbers_that_are_not_known_are_null(report, simulate_run, tmp_path):
     single = simulate_run(shape=(10, 12, 3), delays=(1.8,), repetitions=4)
     path = write_run_report(single, tmp_path, 'sub-02')

@@ -58,3 +58,23 @@ def test_there_is_a_sprite_for_every_map(run, single_delay_run):
         'viewercbf', 'vieweratt', 'viewersd', 'viewerstatus',
     ]  # fmt: skip
     assert [sprite.name for sprite in sprites(single_delay_run)] == ['viewercbf', 'viewerstatus']
+
+
+def test_a_tested_run_shows_its_classes_and_the_p_of_noise_and_model(full_run):
+    assert [sprite.name for sprite in sprites(full_run)][3:] == [
+        'viewerpnoise', 'viewerpmodel', 'viewerstatus', 'viewerclasses',
+    ]  # fmt: skip
+
+
+def test_classes_and_voxels_that_were_not_tested_come_back(full_run, with_classes):
+    rng = np.random.default_rng(2)
+    classes = rng.integers(0, 6, full_run.mask.shape).astype(float)
+    classes[rng.random(classes.shape) < 0.2] = np.nan
+    labelled = with_classes(full_run, np.where(full_run.mask, classes, np.nan))
+    legend, coded = decode(labelled, -1)
+    expected = cut(labelled, labelled.trust.classes)
+    inside = cut(labelled, labelled.mask)
+    assert np.array_equal(coded[inside] == NO_ESTIMATE, np.isnan(expected[inside]))
+    known = np.isfinite(expected)
+    assert np.array_equal(coded[known] - FIRST, expected[known])
+    assert legend['missing'] == 'not tested'

@@ -57,7 +57,7 @@ function decoder(map) {
     const labels = new Map(Object.entries(map.labels).map(([byte, [word, color]]) => [+byte, [word, rgb(color)]]));
     return {
       color: (byte) => labels.get(byte)?.[1],
-      words: (byte) => labels.get(byte)?.[0] ?? '',
+      words: (byte) => labels.get(byte)?.[0] ?? (byte === NO_ESTIMATE ? map.missing : ''),
     };
   }
   const colors = map.colors.map(rgb), below = map.below && rgb(map.below);
@@ -73,7 +73,7 @@ function decoder(map) {
     },
     words: (byte) => {
       if (byte === OUTSIDE) return '';
-      if (byte === NO_ESTIMATE) return 'no estimate';
+      if (byte === NO_ESTIMATE) return map.missing;
       const edge = byte === LAST ? '≥ ' : byte === FIRST ? '≤ ' : '';
       return edge + value(byte).toFixed(digits).replace('-', '−');
     },
