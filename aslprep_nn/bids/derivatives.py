@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aslprep_nn.acquisition import VolumeType
-from aslprep_nn.maps import FitStatus
+from aslprep_nn.bids.kinds import KINDS, LEVELS, SCANNER_UNIT
 from aslprep_nn.run import ASLRun
 from aslprep_nn.settings import Settings
 from aslprep_nn.version import __version__
@@ -40,62 +39,6 @@ IGNORED_BY_VALIDATOR = (
     '**/figures',
     '.work',
 )
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of derivative.
-
-    Parameters
-    ----------
-    suffix
-        What follows the run's name: ``_desc-std_cbf``.
-    description
-        One sentence for people.
-    unit
-        As BIDS writes it; '' where there is none to state.
-    """
-
-    suffix: str
-    description: str
-    unit: str = ''
-
-
-CBF_UNIT = 'mL/100 g/min'
-SCANNER_UNIT = 'arbitrary'
-KINDS = {
-    'cbf': Kind('_cbf', 'Cerebral blood flow; NaN where there is no estimate.', CBF_UNIT),
-    'att': Kind('_att', 'Arterial transit time; NaN where there is no estimate.', 's'),
-    'std_cbf': Kind('_desc-std_cbf', 'Standard deviation of CBF.', CBF_UNIT),
-    'std_att': Kind('_desc-std_att', 'Standard deviation of ATT.', 's'),
-    'arterial_blood_volume': Kind(
-        '_abv', 'Arterial blood volume; NaN where the data do not call for it.', '1'
-    ),
-    'std_arterial_blood_volume': Kind(
-        '_desc-std_abv', 'Standard deviation of the arterial blood volume.', '1'
-    ),
-    'fitstatus': Kind('_desc-fitstatus_dseg', 'How the fit of each voxel ended.'),
-    'still': Kind('_desc-preproc_asl', 'Motion-corrected series, scanner units.', SCANNER_UNIT),
-    'm0': Kind(
-        '_desc-preproc_m0scan',
-        'Equilibrium magnetisation of tissue, corrected for incomplete recovery, scanner units.',
-        SCANNER_UNIT,
-    ),
-    'delta_m': Kind(
-        '_desc-deltam_asl', 'Control minus label, motion-corrected, scanner units.', SCANNER_UNIT
-    ),
-    'reference': Kind('_desc-hmc_aslref', 'The image every volume was aligned to.', SCANNER_UNIT),
-    'mask': Kind('_desc-brain_mask', 'Voxels taken as brain.'),
-    'fov_mask': Kind('_desc-fov_mask', 'Voxels inside the field of view in every volume.'),
-}
-STATUS_LEVELS = {
-    FitStatus.OUTSIDE: 'outside the mask',
-    FitStatus.CONVERGED: 'converged',
-    FitStatus.AT_BOUND: 'at a bound',
-    FitStatus.ATT_NOT_IDENTIFIABLE: 'ATT not identifiable by this protocol',
-    FitStatus.FAILED: 'failed',
-    FitStatus.ON_KINK: 'converged on a kink: ATT equals a PLD or PLD + duration',
-}
 
 
 def perf_dir(settings: Settings, run: ASLRun) -> Path:
@@ -153,8 +96,8 @@ def sidecar(settings: Settings, run: ASLRun, name: str, facts: Mapping[str, Any]
         fields['SkullStripped'] = False
     if name.endswith('mask'):
         fields['Type'] = 'Brain' if name == 'mask' else 'ROI'
-    if name == 'fitstatus':
-        fields['Levels'] = {str(int(status)): text for status, text in STATUS_LEVELS.items()}
+    if name in LEVELS:
+        fields['Levels'] = {str(int(code)): text for code, text in LEVELS[name].items()}
     return as_json(fields | dict(facts))
 
 

@@ -22,6 +22,7 @@ WORDS = {
     'subtract_pairs': 'subtracting label from control',
     'calibrate_m0': 'calibrating',
     'fit_voxels': 'estimating CBF and ATT',
+    'assess_trust': 'testing noise and model',
     'write_derivatives': 'writing derivatives',
     'report_run': 'drawing the report',
 }

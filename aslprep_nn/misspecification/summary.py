@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 
@@ -140,6 +140,25 @@ class TrustSummary:
     regions: tuple[RegionTests, ...]
     convergence: Convergence | None = None
     fixed_t1: FixedT1Test | None = None
+
+    def with_cbf_over(self, unit: float) -> TrustSummary:
+        """Divide every CBF by a unit [mL/100 g/min]."""
+
+        def over(values: tuple[float, ...]) -> tuple[float, ...]:
+            return tuple(value / unit for value in values)
+
+        settled, own_t1 = self.convergence, self.fixed_t1
+        if settled is not None:
+            settled = replace(
+                settled,
+                bias_cbf=over(settled.bias_cbf),
+                std_cbf=over(settled.std_cbf),
+                bound_cbf=over(settled.bound_cbf),
+            )
+        if own_t1 is not None:
+            before, after = own_t1.cbf_before / unit, own_t1.cbf_after / unit
+            own_t1 = replace(own_t1, cbf_before=before, cbf_after=after)
+        return replace(self, convergence=settled, fixed_t1=own_t1)
 
     def as_json(self) -> str:
         """Write it as JSON; what is not finite becomes a word that `from_json` understands."""

@@ -35,6 +35,15 @@ def load_mask(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     return np.asarray(nib.load(path).dataobj) > 0
 
 
+def put_into(
+    mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], values: FloatArray
+) -> FloatArray:
+    """Put the values of a mask's voxels, ``(voxel,)``, into an image that is NaN elsewhere."""
+    image = np.full(mask.shape, np.nan, dtype=np.float32)
+    image[mask] = values
+    return image
+
+
 def save(
     path: Path, data: np.ndarray[tuple[int, ...], np.dtype[np.generic]], affine: FloatArray
 ) -> Path:

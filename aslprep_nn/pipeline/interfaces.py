@@ -1,6 +1,6 @@
 """The Nipype faces of the steps."""
 
-from aslprep_nn.pipeline import outputs, steps
+from aslprep_nn.pipeline import outputs, steps, trust
 from aslprep_nn.pipeline.step import step
 
 RegridM0scan = step(steps.regrid_m0scan)
@@ -11,5 +11,6 @@ MaskBrain = step(steps.mask_brain)
 SubtractPairs = step(steps.subtract_pairs)
 CalibrateM0 = step(steps.calibrate_m0)
 FitVoxels = step(steps.fit_voxels)
+AssessTrust = step(trust.assess_trust)
 WriteDerivatives = step(outputs.write_derivatives)
 ReportRun = step(outputs.report_run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,9 @@ import numpy as np
 import pandas as pd
 
 from aslprep_nn.bids import derivatives as bids
+from aslprep_nn.bids.kinds import KINDS, TRUST_MAPS
 from aslprep_nn.maps import FloatArray, ParameterMap
+from aslprep_nn.misspecification.summary import TrustSummary
 from aslprep_nn.pipeline.images import Image, load, load_mask, load_series
 from aslprep_nn.preprocessing.motion import RAS_TO_LPS, registration_obstacle
 from aslprep_nn.report.quality import (
@@ -21,14 +24,17 @@ from aslprep_nn.report.quality import (
     quality_columns,
     quality_table,
 )
-from aslprep_nn.report.results import RunResults
+from aslprep_nn.report.results import RunResults, Trust
 from aslprep_nn.report.run import write_run_report
 from aslprep_nn.run import ASLRun
 from aslprep_nn.settings import Settings
 from aslprep_nn.version import __version__
 from aslprep_nn.writing import write_atomically
 
+#: In mL/100 g/min, or relative where there is no M0.
+FLOWS = ('cbf', 'std_cbf', 'stdcbf')
 RELATIVE = 'relative: 1 is the median of the brain'
+TRUST_SUMMARY = '_desc-summary_misspec.json'
 SD_METHOD = {
     True: 'Cramér–Rao bound averaged over the uncertainty of ATT, at the noise measured between '
     'repetitions',
@@ -54,6 +60,8 @@ def write_derivatives(
     delta_m: Path,
     m0: tuple[Path, ...],
     maps: tuple[Path, ...],
+    trust_maps: tuple[Path, ...] = (),
+    trust_summary: Path | None = None,
     confounds: Path | None = None,
     transforms: Path | None = None,
 ) -> Derivatives:
@@ -65,16 +73,19 @@ def write_derivatives(
         What was processed, and how.
     reference, still, fov_mask, mask, delta_m, m0, maps
         Images; each file is named by its key in `bids.derivatives.KINDS`.
+    trust_maps, trust_summary
+        What the tests of noise and model found, where they were made; standard deviations among
+        the maps replace those of the fit.
     confounds, transforms
         Of motion correction, where there was one.
     """
     cbf = next(path for path in maps if _name(path) == 'cbf')
     unit = 1.0 if run.has_m0 else float(np.nanmedian(load(cbf).data))
     written = []
-    for path in (reference, still, fov_mask, mask, delta_m, *m0, *maps):
-        name = _name(path)
+    images = (reference, still, fov_mask, mask, delta_m, *m0, *maps, *trust_maps)
+    for name, path in {_name(path): path for path in images}.items():
         target = bids.derivative_path(settings, run, name)
-        is_flow = name in ('cbf', 'std_cbf')
+        is_flow = name in FLOWS
         content = path.read_bytes()
         if is_flow and unit != 1:
             content = _divided(path, unit)
@@ -82,7 +93,11 @@ def write_derivatives(
         sidecar = target.with_name(target.name.replace('.nii.gz', '.json'))
         write_atomically(sidecar, bids.sidecar(settings, run, name, _facts(run, name)))
         written += [target, sidecar]
-    tables = [*_write_context(run, settings), *_write_motion(run, settings, confounds, transforms)]
+    tables = [
+        *_write_context(run, settings),
+        *_write_motion(run, settings, confounds, transforms),
+        *_write_trust(run, settings, trust_summary, unit),
+    ]
     return Derivatives((*written, *tables), unit)
 
 
@@ -126,7 +141,7 @@ def _results(
     def image(name: str) -> FloatArray:
         return load(bids.derivative_path(settings, run, name)).data
 
-    made = {name for name in bids.KINDS if bids.derivative_path(settings, run, name) in written}
+    made = {name for name in KINDS if bids.derivative_path(settings, run, name) in written}
     present = [name for name in ('cbf', 'att', 'std_cbf', 'std_att') if name in made]
     confounds = bids.perf_dir(settings, run) / f'{run.name}_desc-confounds_timeseries.tsv'
     reference = load(bids.derivative_path(settings, run, 'reference'))
@@ -139,7 +154,7 @@ def _results(
         mask=load_mask(bids.derivative_path(settings, run, 'mask')),
         relative_delta_m=load_series(relative_delta_m).data,
         maps={
-            name: ParameterMap(image(name), _unit(run, name), bids.KINDS[name].description)
+            name: ParameterMap(image(name), _unit(run, name), KINDS[name].description)
             for name in present
         },
         status=image('fitstatus').astype(np.uint8),
@@ -149,6 +164,7 @@ def _results(
         has_m0=run.has_m0,
         model_cbf_per_unit=model_cbf_per_unit,
         m0=image('m0') if 'm0' in made else None,
+        trust=_read_trust(run, settings, written, image),
         notes=(*run.notes, *_motion_notes(run, reference)),
         provenance={
             'Version': f'aslprep_nn {__version__}',
@@ -168,21 +184,21 @@ def _motion_notes(run: ASLRun, reference: Image) -> list[str]:
 def _facts(run: ASLRun, name: str) -> dict[str, Any]:
     """Return the sidecar fields that depend on the run and the kind of map."""
     facts: dict[str, Any] = {}
-    if name in bids.KINDS and _unit(run, name):
+    if name in KINDS and _unit(run, name):
         facts['Units'] = _unit(run, name)
     if name in ('cbf', 'att'):
         facts['Estimator'] = 'least squares' if run.estimates_att else 'single-delay formula'
     if name.startswith('std_'):
         facts['Method'] = SD_METHOD[run.estimates_att]
-    if name in ('cbf', 'std_cbf') and not run.has_m0:
-        facts['Description'] = f'{bids.KINDS[name].description} There is no M0: {RELATIVE}.'
+    if name in FLOWS and not run.has_m0:
+        facts['Description'] = f'{KINDS[name].description} There is no M0: {RELATIVE}.'
     return facts
 
 
 def _unit(run: ASLRun, name: str) -> str:
-    if name in ('cbf', 'std_cbf') and not run.has_m0:
+    if name in FLOWS and not run.has_m0:
         return '1'
-    return bids.KINDS[name].unit
+    return KINDS[name].unit
 
 
 def _write_context(run: ASLRun, settings: Settings) -> list[Path]:
@@ -206,6 +222,30 @@ def _write_motion(
     itk = folder / f'{run.name}_from-orig_to-aslref_mode-image_xfm.txt'
     write_atomically(itk, bids.transforms_as_itk(matrices))
     return [table, table.with_suffix('.json'), itk]
+
+
+def _write_trust(run: ASLRun, settings: Settings, summary: Path | None, unit: float) -> list[Path]:
+    """Write the numbers beside the maps of trust."""
+    if summary is None:
+        return []
+    found = TrustSummary.from_json(summary.read_text(encoding='utf-8')).with_cbf_over(unit)
+    target = bids.perf_dir(settings, run) / f'{run.name}{TRUST_SUMMARY}'
+    write_atomically(target, found.as_json().encode())
+    return [target]
+
+
+def _read_trust(
+    run: ASLRun, settings: Settings, written: tuple[Path, ...], image: Callable[[str], FloatArray]
+) -> Trust | None:
+    """Collect what the tests found, from the files that users get."""
+    summary = bids.perf_dir(settings, run) / f'{run.name}{TRUST_SUMMARY}'
+    if summary not in written:
+        return None
+    return Trust(
+        maps={name: image(name) for name in TRUST_MAPS if name != 'class'},
+        classes=image('class'),
+        summary=TrustSummary.from_json(summary.read_text(encoding='utf-8')),
+    )
 
 
 def _divided(path: Path, unit: float) -> bytes:

@@ -20,7 +20,7 @@ from aslprep_nn.calibration.slice_timing import slice_delay
 from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.estimation.single_delay import single_delay_cbf
 from aslprep_nn.maps import FitStatus
-from aslprep_nn.pipeline.images import load, load_mask, load_series, save
+from aslprep_nn.pipeline.images import load, load_mask, load_series, put_into, save
 from aslprep_nn.preprocessing import motion, resample
 from aslprep_nn.preprocessing.mask import brain_mask, difference_mask
 from aslprep_nn.preprocessing.pairs import pair_volumes, subtract_label
@@ -202,9 +202,13 @@ def calibrate_m0(
 
 
 class Estimates(NamedTuple):
-    """Maps, each named by its quantity: cbf, att, std_cbf, std_att, fitstatus."""
+    """Maps, each named by its quantity: cbf, att, std_cbf, std_att, fitstatus; and the fit.
+
+    The fit is a file of tensors with the fields of `estimation.fit.Fit`, one entry per voxel.
+    """
 
     maps: tuple[Path, ...]
+    fit: Path
 
 
 def fit_voxels(
@@ -234,14 +238,15 @@ def fit_voxels(
     unknown = (fit.status == FitStatus.ATT_NOT_IDENTIFIABLE).cpu().numpy()
     paths = []
     for name, value in values.items():
-        image = np.full(brain.shape, np.nan, dtype=np.float32)
-        image[brain] = value.cpu().numpy()
+        known = value.cpu().numpy()
         if name in ('att', 'std_att'):  # a number here would be read as a transit time
-            image[brain] = np.where(unknown, np.nan, image[brain])
-        paths.append(save(folder / f'{name}.nii.gz', image, affine))
+            known = np.where(unknown, np.nan, known)
+        paths.append(save(folder / f'{name}.nii.gz', put_into(brain, known), affine))
     status = np.full(brain.shape, FitStatus.OUTSIDE, dtype=np.uint8)
     status[brain] = fit.status.cpu().numpy()
-    return Estimates((*paths, save(folder / 'fitstatus.nii.gz', status, affine)))
+    torch.save(vars(fit), folder / 'fit.pt')
+    status_path = save(folder / 'fitstatus.nii.gz', status, affine)
+    return Estimates((*paths, status_path), folder / 'fit.pt')
 
 
 def choose_device(name: str) -> str:

@@ -9,7 +9,8 @@ from nipype.pipeline import engine
 from aslprep_nn.pipeline import interfaces as do
 from aslprep_nn.pipeline.recipe import Output, Recipe
 from aslprep_nn.run import ASLRun
-from aslprep_nn.settings import Settings
+from aslprep_nn.settings import Misspecification, Settings
+from aslprep_nn.testability import possible_tests
 
 
 def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
@@ -45,6 +46,14 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
         device=settings.device,
         n_threads=settings.n_threads,
     )
+    trust = _assess_trust(
+        asl,
+        run,
+        settings,
+        relative_delta_m=calibrated.relative_delta_m,
+        mask=still.mask,
+        fit=fitted.fit,
+    )
     derivatives = asl.add(
         do.WriteDerivatives,
         run=run,
@@ -56,6 +65,8 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
         delta_m=difference.delta_m,
         m0=calibrated.m0,
         maps=fitted.maps,
+        trust_maps=trust.maps,
+        trust_summary=trust.summary,
         confounds=still.confounds,
         transforms=still.transforms,
     )
@@ -68,6 +79,40 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
         model_cbf_per_unit=derivatives.model_cbf_per_unit,
     )
     return asl.workflow
+
+
+class _Trust(NamedTuple):
+    """What the tests found; nothing where none can be made or none were asked for."""
+
+    maps: Output | None = None
+    summary: Output | None = None
+
+
+def _assess_trust(
+    asl: Recipe,
+    run: ASLRun,
+    settings: Settings,
+    *,
+    relative_delta_m: Output,
+    mask: Output,
+    fit: Output,
+) -> _Trust:
+    """Test noise and model, where the protocol allows."""
+    is_wanted = settings.trust.misspecification is not Misspecification.OFF
+    if not (is_wanted and possible_tests(run.acquisition)):
+        return _Trust()
+    found = asl.add(
+        do.AssessTrust,
+        relative_delta_m=relative_delta_m,
+        mask=mask,
+        fit=fit,
+        acquisition=run.acquisition,
+        options=settings.trust,
+        seed=settings.seed,
+        device=settings.device,
+        n_threads=settings.n_threads,
+    )
+    return _Trust(found.maps, found.summary)
 
 
 class _StillHead(NamedTuple):

@@ -1,0 +1,84 @@
+"""How far to trust a run: every test of its voxels, and what they amount to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from aslprep_nn.acquisition import Acquisition
+from aslprep_nn.estimation.fit import Fit
+from aslprep_nn.misspecification.assessment import Assessment, assess
+from aslprep_nn.misspecification.summary import TrustSummary
+from aslprep_nn.misspecification.voxel_tests import SCORE_NAMES
+from aslprep_nn.settings import TrustOptions
+
+
+class Groups(NamedTuple):
+    """Voxels taken together.
+
+    Parameters
+    ----------
+    regions
+        Which voxels lie in each, ``(voxel,)``, by the name of the region; they may overlap, and
+        the first is the brain.
+    own_t1
+        Voxels that are given a T1 of their own to see whether they want one, ``(voxel,)``.
+    """
+
+    regions: Mapping[str, Tensor]
+    own_t1: Tensor
+
+
+#: The p-values that classes follow from.
+CLASSIFYING = ('pnoise', 'pmodel', *(p for _, p in SCORE_NAMES.values()))
+
+
+def known_classes(found: Assessment) -> Tensor:
+    """Give the class of each voxel, ``(voxel,)``; NaN where nothing could be tested."""
+    p = torch.stack([found.statistics[name] for name in CLASSIFYING])
+    tested = torch.isfinite(p).any(0)
+    return torch.where(tested, found.classes.to(p), torch.nan)
+
+
+def assess_run(
+    relative_delta_m: Tensor,
+    acquisition: Acquisition,
+    fit: Fit,
+    groups: Groups,
+    *,
+    slice_delay: Tensor | None = None,
+    options: TrustOptions | None = None,
+    seed: int = 1,
+    device: torch.device | str = 'cpu',
+) -> tuple[Assessment, TrustSummary]:
+    """Test noise and model in every voxel, in regions, and as repetitions become more.
+
+    Parameters
+    ----------
+    relative_delta_m
+        delta M / M0 of tissue, ``(voxel, measurement)``; NaN marks a missing measurement.
+    acquisition, fit, slice_delay, device
+        As in `assess`.
+    groups
+        Voxels taken together.
+    options
+        How much is tested; the standard choice when absent.
+    seed
+        Of the subsets drawn.
+    """
+    options = options or TrustOptions()
+    found = assess(
+        relative_delta_m,
+        acquisition,
+        fit,
+        slice_delay=slice_delay,
+        false_discovery_rate=options.false_discovery_rate,
+        device=device,
+    )
+    summary = TrustSummary(
+        false_discovery_rate=options.false_discovery_rate, limits=found.limits, regions=()
+    )
+    return found, summary
