@@ -2,16 +2,51 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
-from aslprep_nn.estimation.information import Covariance
+from aslprep_nn.estimation.fit import Fit
+from aslprep_nn.estimation.information import PRIOR_RANGE, Covariance
 from aslprep_nn.misspecification.projections import Projections
 from aslprep_nn.misspecification.tangent import Tangent, Triangle
 from aslprep_nn.misspecification.vectors import RepetitionVectors
 from aslprep_nn.signal.kinetics import Hessian
+
+if TYPE_CHECKING:
+    from aslprep_nn.misspecification.assessment import Assessment
+
+#: A covariance from fewer repetitions says too little.
+FEWEST_FOR_SANDWICH = 4
+#: Where ATT is less certain than this, which is what is known before measuring, the signal is not
+#: straight enough over its range for the sandwich [s].
+LARGEST_STD_ATT = PRIOR_RANGE[1] / math.sqrt(12)
+
+
+def standard_deviations(assessment: Assessment, fit: Fit) -> Mapping[str, Tensor]:
+    """Choose the standard deviation of each parameter and voxel.
+
+    The larger of the bound, which `Fit.std` holds, and of the sandwich, where there is a
+    reliable one. In simulated brains and kidneys (4, 8, 16 repetitions) 61-75 % of estimates of
+    CBF then lie within one of it and 85-96 % within 1.96. The bound alone covers 67 and 94 % where
+    noise is as assumed, but 27-48 and 49-79 % where flow changes by 20 % between repetitions; the
+    sandwich alone covers 60 and 85 % of voxels at 4 repetitions, because it is uncertain itself.
+
+    Returns
+    -------
+    ``(voxel,)`` each, by the names of the parameters; NaN where the fit has none.
+    """
+    largest = dict(fit.std)
+    std_att = assessment.statistics['stdatt'].to(fit.status.device)
+    reliable = std_att < LARGEST_STD_ATT
+    for name in ('cbf', 'att'):
+        sandwich = assessment.statistics[f'std{name}'].to(fit.std[name])
+        larger = torch.maximum(fit.std[name], sandwich)
+        largest[name] = torch.where(reliable, larger, fit.std[name])
+    return largest
 
 
 class Spread(NamedTuple):

@@ -22,7 +22,7 @@ from aslprep_nn.misspecification.null import (
     p_of_trace,
 )
 from aslprep_nn.misspecification.projections import COLLINEAR, Projections
-from aslprep_nn.misspecification.sandwich import ScoreCovariance, Spread
+from aslprep_nn.misspecification.sandwich import FEWEST_FOR_SANDWICH, ScoreCovariance, Spread
 from aslprep_nn.misspecification.tangent import Triangle
 from aslprep_nn.misspecification.vectors import RepetitionVectors
 from aslprep_nn.signal.model import SignalModel
@@ -129,7 +129,7 @@ def _noise_statistics(basis: Projections) -> dict[str, Tensor]:
     spread = Spread(largest, torch.where(count == 2, 0 * smallest, smallest))
     cbf, att = basis.energy.sqrt()
     covariance = scatter.covariance(Triangle(cbf, basis.overlap[0, 1] / cbf, att))
-    enough = torch.where(count > 2, 1, torch.nan)
+    enough = torch.where(count >= FEWEST_FOR_SANDWICH, 1, torch.nan)
     return {
         'kappa': spread.kappa,
         'lambdamax': spread.largest,

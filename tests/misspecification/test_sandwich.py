@@ -1,13 +1,17 @@
 """The whitened arithmetic against the textbook formulas with explicit inverses."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from voxels import Population, measure, pcasl
 
+from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.estimation.repetitions import Repetitions
-from aslprep_nn.misspecification.sandwich import ScoreCovariance, Spread
+from aslprep_nn.misspecification.assessment import Assessment, assess
+from aslprep_nn.misspecification.sandwich import ScoreCovariance, Spread, standard_deviations
 from aslprep_nn.misspecification.tangent import Tangent
 from aslprep_nn.misspecification.vectors import RepetitionVectors
 from aslprep_nn.signal.kinetics import Hessian, hessian
@@ -111,3 +115,57 @@ def test_the_divergence_vanishes_only_where_noise_is_as_assumed():
     assert Spread(one, one).divergence == 0
     assert Spread(2 * one, 2 * one).divergence > 0
     assert Spread(2 * one, 0.5 * one).divergence > 0
+
+
+def assessed(
+    n_repetitions: int, change: Callable[..., torch.Tensor] | None = None
+) -> tuple[Assessment, Fit, torch.Tensor]:
+    """Fit and assess voxels of one CBF, and give how far their estimates lie from it."""
+    acquisition = pcasl(repetitions=n_repetitions)
+    truth = Population(cbf=(60.0, 60.0), att=(0.5, 1.8))
+    data = measure(acquisition, truth, n_voxels=3000, change=change)
+    fit = fit_cbf_att(data, acquisition)
+    return assess(data, acquisition, fit), fit, (fit.parameters['cbf'] - 60).abs()
+
+
+def changing_flow(signal: torch.Tensor, cbf: torch.Tensor, att: torch.Tensor) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(7)
+    share = 1 + 0.2 * torch.randn(len(cbf), N_REPETITIONS, generator=generator).double()
+    return signal * share.repeat_interleave(signal.shape[1] // N_REPETITIONS, 1)
+
+
+@pytest.mark.parametrize(
+    ('change', 'of_bound'), [(None, (0.63, 0.72)), (changing_flow, (0.3, 0.5))]
+)
+def test_two_thirds_of_estimates_lie_within_the_chosen_standard_deviation(change, of_bound):
+    found, fit, error = assessed(N_REPETITIONS, change)
+    chosen = standard_deviations(found, fit)['cbf']
+    assert of_bound[0] < (error < fit.std['cbf']).double().mean() < of_bound[1]
+    assert 0.62 < (error < chosen).double().mean() < 0.74
+    assert 0.89 < (error < 1.96 * chosen).double().mean() < 0.97
+
+
+def test_three_repetitions_are_too_few_for_a_sandwich():
+    found, fit, _ = assessed(3)
+    assert found.statistics['stdcbf'].isnan().all()
+    for name, values in standard_deviations(found, fit).items():
+        torch.testing.assert_close(values, fit.std[name], equal_nan=True)
+
+
+def test_where_att_is_unknown_the_sandwich_is_not_believed():
+    found, fit, _ = assessed(4)
+    found.statistics['stdatt'][:5], found.statistics['stdcbf'][:5] = 50.0, 1e4
+    found.statistics['stdcbf'][5] = 1e4
+    chosen = standard_deviations(found, fit)
+    assert chosen['cbf'][:5].tolist() == fit.std['cbf'][:5].tolist()
+    assert float(chosen['cbf'][5]) == 1e4
+
+
+def test_a_standard_deviation_is_missing_only_where_the_fit_has_none():
+    found, fit, _ = assessed(4)
+    fit.std['att'][2] = torch.nan
+    found.statistics['stdcbf'][3] = torch.nan
+    found.statistics['stdatt'][3] = torch.nan
+    chosen = standard_deviations(found, fit)
+    assert chosen['att'].isnan().nonzero().flatten().tolist() == [2]
+    assert torch.isfinite(chosen['cbf']).all()
