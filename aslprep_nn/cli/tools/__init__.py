@@ -1,4 +1,4 @@
-"""``aslprep_nn-tools``: what surrounds a study: simulate data, measure accuracy and speed."""
+"""``aslprep_nn-tools``: what surrounds a study: simulate, measure, reproduce."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import argparse
 from collections.abc import Callable, Sequence
 
 from aslprep_nn.cli.tools.benchmark import add_benchmark
+from aslprep_nn.cli.tools.reproduce import add_reproduce
 from aslprep_nn.cli.tools.simulate import add_simulate
 from aslprep_nn.version import __version__
 
 AddTool = Callable[['argparse._SubParsersAction[argparse.ArgumentParser]'], None]
 
 #: Each adds its sub-parser and sets `run`, which takes the options and returns an exit code.
-TOOLS: tuple[AddTool, ...] = (add_simulate, add_benchmark)
+TOOLS: tuple[AddTool, ...] = (add_simulate, add_benchmark, add_reproduce)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

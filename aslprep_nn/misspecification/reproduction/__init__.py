@@ -1,0 +1,1 @@
+"""The experiments of Wang, Tamir & Bush in simulation, and what the tests are worth."""
