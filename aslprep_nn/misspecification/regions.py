@@ -1,0 +1,130 @@
+"""What the tests say of a region as a whole: the brain, grey matter, a territory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from aslprep_nn.acquisition import Acquisition
+from aslprep_nn.estimation.fit import Fit
+from aslprep_nn.misspecification.assessment import Assessment
+from aslprep_nn.misspecification.multiplicity import VoxelClass
+from aslprep_nn.misspecification.pooled_scores import pooled_scores
+from aslprep_nn.misspecification.summary import RegionTests
+from aslprep_nn.misspecification.voxel_tests import SCORE_NAMES
+from aslprep_nn.signal.response import Kinetics
+
+#: Below this a p-value is called rejected.
+LEVEL = 0.05
+#: The maps whose voxels' p-values are combined; the score tests are pooled in their own way.
+COMBINED = ('pnoise', 'ptrace', 'pmodel')
+#: The maps of p-values.
+P_NAMES = (*COMBINED, *(p for _, p in SCORE_NAMES.values()), 'phausman')
+#: Where tan(pi (1/2 - p)) is 1 / (pi p) to rounding.
+TINY = 1e-12
+
+
+def region_tests(
+    relative_delta_m: Tensor,
+    acquisition: Acquisition | Sequence[Acquisition],
+    fit: Fit,
+    assessment: Assessment,
+    regions: Mapping[str, Tensor],
+    *,
+    slice_delay: Tensor | None = None,
+    t1_tissue: Tensor | None = None,
+    kinetics: Sequence[Kinetics] | None = None,
+    device: torch.device | str = 'cpu',
+) -> tuple[RegionTests, ...]:
+    """Count what was found in regions, and test each as a whole.
+
+    The score tests are made again with the voxels of a region added up (`pooled_scores`), so
+    that a small deviation which many voxels share is found. For the tests of the noise and the
+    lack of fit the voxels' p-values are combined (`combined_p`). Early and late delays have no
+    p-value of a region: theirs is approximate, and so many of them together would not be right.
+
+    Parameters
+    ----------
+    relative_delta_m, acquisition, fit, slice_delay, t1_tissue, kinetics, device
+        As in `assess`.
+    assessment
+        What `assess` found.
+    regions
+        Which voxels lie in each, ``(voxel,)``, by the name of the region; they may overlap.
+    """
+    if not regions:
+        return ()
+    masks = torch.stack([mask.bool() for mask in regions.values()]).to(device)
+    statistics = {name: assessment.statistics[name].to(device) for name in P_NAMES}
+    # where the model has no voxelwise test it has none in a region either
+    modelled = torch.isfinite(statistics['pmodel'])
+    scores = pooled_scores(
+        relative_delta_m,
+        acquisition,
+        fit,
+        masks & modelled,
+        slice_delay=slice_delay,
+        t1_tissue=t1_tissue,
+        kinetics=kinetics,
+        device=device,
+    )
+    names = [p for _, p in SCORE_NAMES.values()]
+    classes = assessment.classes.to(device)
+    found = []
+    for name, mask, p in zip(regions, masks, scores.mT.tolist(), strict=True):
+        here = {key: values[mask] for key, values in statistics.items()}
+        tested = torch.isfinite(torch.stack(list(here.values()))).any(0)
+        found.append(
+            RegionTests(
+                region=name,
+                n_voxels=int(mask.sum()),
+                n_tested=int(tested.sum()),
+                rejected={key: _share(values, LEVEL) for key, values in here.items()},
+                claimed=_claimed(classes[mask][tested]),
+                p={
+                    **{key: combined_p(here[key]) for key in COMBINED},
+                    **dict(zip(names, p, strict=True)),
+                    'phausman': math.nan,
+                },
+            )
+        )
+    return tuple(found)
+
+
+def combined_p(p: Tensor) -> float:
+    """Combine the p-values of many voxels, however they depend on one another.
+
+    The mean of tan(pi (1/2 - p)) is Cauchy distributed where the p-values are independent, and
+    its upper tail remains so under dependence, the more exactly the smaller p is (Liu & Xie
+    2020, J Am Stat Assoc 115:393). It reacts to a few very small p-values more than to many
+    moderate ones.
+
+    Parameters
+    ----------
+    p
+        ``(voxel,)``; NaN takes no part.
+
+    Returns
+    -------
+    p of the region; NaN where no voxel has one.
+    """
+    p = p[torch.isfinite(p)].double()
+    if not len(p):
+        return math.nan
+    # a p of 1, which rounding makes, would outweigh all others
+    p = torch.where(p > 1 - TINY, 1 - 1 / (2 * len(p)), p).clamp(min=torch.finfo(p.dtype).tiny)
+    cotangent = torch.where(p < TINY, 1 / (math.pi * p), torch.tan(math.pi * (0.5 - p)))
+    return math.atan2(1.0, float(cotangent.mean())) / math.pi
+
+
+def _share(p: Tensor, level: float) -> float:
+    tested = p[torch.isfinite(p)]
+    return float((tested < level).double().mean())
+
+
+def _claimed(classes: Tensor) -> dict[str, float]:
+    shares = torch.bincount(classes.long(), minlength=len(VoxelClass)) / max(len(classes), 1)
+    return {label.name: float(shares[label]) for label in VoxelClass}
