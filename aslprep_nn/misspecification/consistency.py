@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,26 +15,19 @@ from aslprep_nn.estimation.information import (
     FEWEST_DEGREES_OF_FREEDOM,
     Covariance,
     Information,
-    fisher_information,
 )
-from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.estimation.voxel_groups import VoxelGroup, voxel_groups
 from aslprep_nn.misspecification.model_tests import N_PARAMETERS
 from aslprep_nn.misspecification.null import p_of_ratio
+from aslprep_nn.misspecification.subset_fit import Point, SubsetFit, identified
 from aslprep_nn.misspecification.subsets import Subset, split
+from aslprep_nn.signal.kinetics import Linearization
 from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.response import Kinetics
 
-#: A subset identifies a voxel where its standard deviations are below these: ATT [s], and CBF
-#: relative to CBF itself.
-IDENTIFIED_ATT, IDENTIFIED_CBF = 0.25, 0.30
-#: ... and stay so when ATT moves by this many of its standard deviations.
-LIKELY_RANGE = 2.0
-#: Voxels whose bounds are computed at once.
-CHUNK = 2**11
-
-Estimates = Mapping[str, Tensor]
+#: Voxels whose bounds are computed, and voxels that are fitted, at once.
+BOUND_CHUNK, FIT_CHUNK = 2**11, 2**14
 
 
 class Consistency(NamedTuple):
@@ -70,31 +63,18 @@ def subset_consistency(
     if halves is None:
         return None
     task = _Task(acquisition, halves, relative_delta_m, fit, t1_tissue, kinetics, device)
-    told, bounds = task.bounds_where_identified(slice_delay)
-    data = relative_delta_m[told.to(relative_delta_m.device)]
-    estimates = [
-        fit_cbf_att(
-            data.index_select(1, half.measurements.to(data.device)),
-            half.acquisition,
-            slice_delay=_at(slice_delay, told),
-            t1_tissue=_at(t1_tissue, told),
-            kinetics=kinetics,
-            device=device,
-        ).parameters
-        for half in halves
-    ]
-    whole = {name: fit.parameters[name].to(device)[told] for name in ('cbf', 'att')}
-    degrees = _noise_degrees(data, acquisition).to(told.device)
-    found = hausman((estimates[0], estimates[1]), bounds, whole, degrees)
-    everywhere = torch.full((4, len(relative_delta_m)), torch.nan, dtype=torch.float64).to(device)
-    everywhere[:, told] = torch.stack(found)
-    return Consistency(*everywhere)
+    shape = 4, len(relative_delta_m)
+    found = torch.full(shape, torch.nan, dtype=torch.float64, device=device)
+    for group in voxel_groups(len(relative_delta_m), slice_delay, t1_tissue):
+        for voxels, part in task.compare(group):
+            found[:, voxels] = torch.stack(part)
+    return Consistency(*found)
 
 
 def hausman(
-    estimates: tuple[Estimates, Estimates],
+    estimates: tuple[Point, Point],
     bounds: tuple[Covariance, Covariance],
-    whole: Estimates,
+    whole: Point,
     degrees: Tensor,
 ) -> Consistency:
     """Compare the estimates of two disjoint subsets (Hausman 1978).
@@ -105,17 +85,16 @@ def hausman(
     Parameters
     ----------
     estimates
-        ``cbf`` and ``att`` from the subsets, ``(voxel,)`` each.
+        From the subsets.
     bounds
         On the covariance of these.
     whole
-        The same from all measurements.
+        The estimate from all measurements.
     degrees
         Of freedom of the noise level, ``(voxel,)``.
     """
     both = Covariance(*(a + b for a, b in zip(*bounds, strict=True)))
-    names = 'cbf', 'att'
-    cbf, att = ((estimates[0][name] - estimates[1][name]).to(both.cbf) for name in names)
+    cbf, att = ((a - b).to(both.cbf) for a, b in zip(*estimates, strict=True))
     determinant = both.cbf * both.att - both.both.square()
     distance = both.att * cbf.square() - 2 * both.both * cbf * att + both.cbf * att.square()
     statistic = distance / determinant
@@ -123,8 +102,8 @@ def hausman(
     return Consistency(
         statistic,
         p_of_ratio(statistic / 2, torch.full_like(degrees, 2), degrees),
-        tested * cbf.abs() / whole['cbf'].to(cbf),
-        tested * att.abs() / whole['att'].to(att),
+        tested * cbf.abs() / whole.cbf.to(cbf),
+        tested * att.abs() / whole.att.to(att),
     )
 
 
@@ -140,55 +119,70 @@ class _Task:
     kinetics: Sequence[Kinetics] | None
     device: torch.device | str
 
-    def bounds_where_identified(
-        self, slice_delay: Tensor | None
-    ) -> tuple[Tensor, tuple[Covariance, Covariance]]:
-        """Find the voxels that both halves identify, and the bounds of either half there."""
-        told, bounds = [torch.zeros(0, dtype=torch.long)], [torch.zeros(6, 0).double()]
-        for group in voxel_groups(len(self.data), slice_delay, self.t1_tissue):
-            for voxels in group.chunks(CHUNK):
-                kept, found = self._bounds(group, voxels)
-                told.append(torch.arange(len(self.data))[voxels][kept.cpu()])
-                bounds.append(found)
-        found = torch.cat([part.to(self.device) for part in bounds], 1)
-        return torch.cat(told).to(self.device), (Covariance(*found[:3]), Covariance(*found[3:]))
+    def compare(self, group: VoxelGroup) -> Iterator[tuple[Tensor, Consistency]]:
+        """Yield voxels of a group that both halves identify, and how far these agree."""
+        early, late = (SubsetFit(half, group, self.kinetics, self.device) for half in self.halves)
+        parts = [self._bounds((early, late), group, voxels) for voxels in group.chunks(BOUND_CHUNK)]
+        told, bounds = torch.cat([t for t, _ in parts]), torch.cat([b for _, b in parts], 1)
+        for begin in range(0, len(told), FIT_CHUNK):
+            here = slice(begin, begin + FIT_CHUNK)
+            voxels, part = told[here], bounds[:, here]
+            data, t1 = self.data[voxels.to(self.data.device)], self._t1(voxels)
+            estimates = [
+                half.estimate(data.index_select(1, half.subset.measurements.to(data.device)), t1)
+                for half in (early, late)
+            ]
+            yield (
+                voxels,
+                hausman(
+                    (estimates[0], estimates[1]),
+                    (Covariance(*part[:3]), Covariance(*part[3:])),
+                    self._point(voxels),
+                    _noise_degrees(data, self.acquisition).to(self.device),
+                ),
+            )
 
-    def _bounds(self, group: VoxelGroup, voxels: Tensor | slice) -> tuple[Tensor, Tensor]:
+    def _bounds(
+        self, halves: tuple[SubsetFit, SubsetFit], group: VoxelGroup, voxels: Tensor | slice
+    ) -> tuple[Tensor, Tensor]:
         """Compute the bounds of both halves for those of some voxels that both identify.
 
         Returns
         -------
-        Which they are, ``(identified,)``, and the bounds' CBF, both, ATT of early and late,
+        Their indices, ``(identified,)``, and the bounds' CBF, both, ATT of early and late,
         ``(6, identified)``.
         """
         weight = self._n_repetitions(voxels)
-        cbf, att, noise = (
-            values[voxels].to(weight)
-            for values in (*(self.whole.parameters[n] for n in ('cbf', 'att')), self.whole.noise)
-        )
-        here = self._model(self.acquisition, group, voxels).linearize(cbf, att)
-        products = here.d_cbf.square(), here.d_cbf * here.d_att, here.d_att.square()
-        weighted = torch.stack([weight * product for product in products])
-        timings = [half.timings.to(weight.device) for half in self.halves]
-        bounds = [Information(*weighted[:, subset].sum(1)).covariance(noise) for subset in timings]
-        kept = torch.stack([_certain(bound, cbf) for bound in bounds]).all(0).nonzero().squeeze(-1)
-        for half, subset, bound in zip(self.halves, timings, bounds, strict=True):
-            model = self._model(half.acquisition, group, voxels)
-            kept = _stays_certain(
-                kept, model, weight[subset], point=(cbf, att, noise), spread=bound.att.sqrt()
-            )
-        return kept, torch.stack([part[kept] for bound in bounds for part in bound])
-
-    def _model(
-        self, acquisition: Acquisition, group: VoxelGroup, voxels: Tensor | slice
-    ) -> SignalModel:
-        return SignalModel.of(
-            Repetitions.of([acquisition]).acquisitions,
+        point, noise = self._point(voxels), self.whole.noise[voxels].to(weight)
+        signal = SignalModel.of(
+            Repetitions.of([self.acquisition]).acquisitions,
             self.kinetics,
             slice_delay=group.slice_delay,
-            t1_tissue=None if self.t1_tissue is None else self.t1_tissue[voxels],
+            t1_tissue=self._t1(voxels),
             device=self.device,
-        )
+        ).linearize(*point)
+        bounds = [
+            _information(signal, weight, half.subset.timings.to(weight.device)).covariance(noise)
+            for half in halves
+        ]
+        kept = torch.stack([identified(bound, point.cbf) for bound in bounds]).all(0)
+        for half, bound in zip(halves, bounds, strict=True):
+            kept[kept.clone()] = half.stays_identified(
+                Point(*(values[kept] for values in point)),
+                noise[kept],
+                _at(weight, kept)[half.subset.timings.to(weight.device)],
+                t1_tissue=None if self.t1_tissue is None else self.t1_tissue[voxels][kept],
+                std_att=bound.att[kept].sqrt(),
+            )
+        told = torch.arange(len(self.data), device=kept.device)[voxels][kept]
+        return told, torch.stack([part[kept] for bound in bounds for part in bound])
+
+    def _t1(self, voxels: Tensor | slice) -> Tensor | None:
+        return None if self.t1_tissue is None else self.t1_tissue[voxels]
+
+    def _point(self, voxels: Tensor | slice) -> Point:
+        names = 'cbf', 'att'
+        return Point(*(self.whole.parameters[n][voxels].to(self.device).double() for n in names))
 
     def _n_repetitions(self, voxels: Tensor | slice) -> Tensor:
         """Count the measurements of each timing, ``(timing, voxel)`` or, where all agree, 1."""
@@ -200,34 +194,18 @@ class _Task:
         return repetitions.summarize(present.double()).weight
 
 
-def _certain(bound: Covariance, cbf: Tensor) -> Tensor:
-    return (bound.att.sqrt() < IDENTIFIED_ATT) & (bound.cbf.sqrt() < IDENTIFIED_CBF * cbf)
+def _information(signal: Linearization, weight: Tensor, timings: Tensor) -> Information:
+    """Sum over some timings what they say about CBF and ATT."""
+    d_cbf, d_att, weight = signal.d_cbf[timings], signal.d_att[timings], weight[timings]
+    weighted = weight * d_cbf
+    return Information(
+        (weighted * d_cbf).sum(0), (weighted * d_att).sum(0), (weight * d_att.square()).sum(0)
+    )
 
 
-def _stays_certain(
-    kept: Tensor,
-    model: SignalModel,
-    weight: Tensor,
-    *,
-    point: tuple[Tensor, Tensor, Tensor],
-    spread: Tensor,
-) -> Tensor:
-    """Keep voxels that stay identified when ATT moves by twice its own standard deviation.
-
-    The bound jumps where ATT crosses a delay: estimates would else fall on the far side of a
-    kink, where the bound at hand does not describe their scatter.
-    """
-    for shift in (-LIKELY_RANGE, LIKELY_RANGE):
-        cbf, att, noise = (values[kept] for values in point)
-        there = (att + shift * spread[kept]).clamp(min=0)
-        here = weight if weight.shape[-1] == 1 else weight[:, kept]
-        moved = fisher_information(model.at(kept), cbf, there, here).covariance(noise)
-        kept = kept[_certain(moved, cbf)]
-    return kept
-
-
-def _at(values: Tensor | None, voxels: Tensor) -> Tensor | None:
-    return None if values is None else values[voxels.to(values.device)]
+def _at(weight: Tensor, kept: Tensor) -> Tensor:
+    """Keep the weights of some voxels; those that all share have one column."""
+    return weight if weight.shape[-1] == 1 else weight[:, kept]
 
 
 def _noise_degrees(data: Tensor, acquisition: Acquisition) -> Tensor:

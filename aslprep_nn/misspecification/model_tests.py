@@ -9,11 +9,36 @@ from torch import Tensor
 
 from aslprep_nn.estimation.repetitions import Summary
 from aslprep_nn.misspecification.null import p_of_ratio
-from aslprep_nn.misspecification.tangent import Tangent
 from aslprep_nn.misspecification.vectors import RepetitionVectors
 
 #: CBF and ATT.
 N_PARAMETERS = 2
+
+
+class Misfit(NamedTuple):
+    """Two sums of squares and what they are sums of, ``(voxel,)`` or ``(1,)`` each.
+
+    ``of_means`` is the weighted sum of squared distances of the means from the model and
+    ``scatter`` that of the measurements from their means.
+    """
+
+    of_means: Tensor
+    scatter: Tensor
+    n_measurements: Tensor
+    n_timings: Tensor
+
+    @classmethod
+    def of_summary(cls, data: Summary, signal: Tensor) -> Misfit:
+        """Compare measurements, weights 1, with the fitted model, ``(timing, voxel)``."""
+        of_means = (data.weight * (data.mean - signal).square()).sum(0)
+        return cls(of_means, data.scatter, data.n_measurements, data.n_timings)
+
+    @classmethod
+    def of_residuals(cls, residuals: RepetitionVectors) -> Misfit:
+        """Do the same where all measurements are in complete repetitions."""
+        of_means = residuals.total.square().sum(-1) / residuals.count
+        n_timings = torch.full_like(residuals.count[:1], residuals.n_timings)
+        return cls(of_means, residuals.scatter, residuals.count * n_timings, n_timings)
 
 
 class LackOfFit(NamedTuple):
@@ -25,7 +50,7 @@ class LackOfFit(NamedTuple):
     p: Tensor
 
 
-def lack_of_fit(data: Summary, signal: Tensor, n_parameters: Tensor) -> LackOfFit:
+def lack_of_fit(misfit: Misfit, n_parameters: Tensor) -> LackOfFit:
     """Compare how far the means of the timings lie from the model with how far noise puts them.
 
     F = [sum M_n (mean_n - S_n)^2 / (N-P)] / [sum sum (x_mn - mean_n)^2 / sum (M_n - 1)]
@@ -34,64 +59,14 @@ def lack_of_fit(data: Summary, signal: Tensor, n_parameters: Tensor) -> LackOfFi
 
     Parameters
     ----------
-    data
-        All measurements, weights 1.
-    signal
-        The fitted model, ``(timing, voxel)``.
+    misfit
+        Of all measurements.
     n_parameters
         How many parameters P the measurements had a say in, ``(voxel,)``: one where ATT is not
         identifiable, as before the first delay, because there only CBF was adapted to them.
     """
-    above = (data.n_timings - n_parameters).expand_as(data.scatter)
-    below = (data.n_measurements - data.n_timings).expand_as(data.scatter)
-    misfit = (data.weight * (data.mean - signal).square()).sum(0)
-    ratio = (misfit / above) / (data.scatter / below)
+    above = (misfit.n_timings - n_parameters).expand_as(misfit.scatter)
+    below = (misfit.n_measurements - misfit.n_timings).expand_as(misfit.scatter)
+    ratio = (misfit.of_means / above) / (misfit.scatter / below)
     ratio = torch.where((above > 0) & (below > 0), ratio, torch.nan)
     return LackOfFit(ratio, above, below, p_of_ratio(ratio, above, below))
-
-
-def score_t(
-    vectors: RepetitionVectors, tangent: Tangent, directions: Tensor, signal: Tensor
-) -> Tensor:
-    """Ask whether the repetitions agree on a deviation in a direction CBF and ATT cannot explain.
-
-    Each repetition gives one number, its deviation along that direction, and t compares their
-    mean with their own scatter: whatever the covariance of the noise within a repetition, t is
-    Student's with M - 1 degrees of freedom as long as repetitions are independent.
-
-    Parameters
-    ----------
-    vectors
-        The repetitions.
-    tangent
-        Of the fit.
-    directions
-        ``(direction, timing, voxel)``, of any length.
-    signal
-        The fitted model, ``(timing, voxel)``.
-
-    Returns
-    -------
-    ``(direction, voxel)``; the sign is that of the deviation.
-    """
-    deviation = vectors.along(tangent.orthogonalize(directions), signal)
-    return student_t(vectors, deviation).mT
-
-
-def student_t(vectors: RepetitionVectors, deviation: Tensor) -> Tensor:
-    """Divide the mean over repetitions by its standard error.
-
-    Parameters
-    ----------
-    vectors
-        The repetitions.
-    deviation
-        ``(voxel, repetition, direction)``.
-
-    Returns
-    -------
-    ``(voxel, direction)``.
-    """
-    mean, centered = vectors.center(deviation)
-    count = vectors.count.unsqueeze(-1)
-    return mean.squeeze(1) / (centered.square().sum(1) / (count * (count - 1))).sqrt()

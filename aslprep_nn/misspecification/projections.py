@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from aslprep_nn.misspecification.vectors import RepetitionVectors
+from aslprep_nn.misspecification.vectors import RepetitionVectors, voxels_first
 
 #: A direction that keeps less than this part of its length is not told from the parameters.
 COLLINEAR = 1e-6
@@ -32,7 +32,7 @@ class Projections:
     energy
         Squared length of each direction, ``(direction, voxel)``.
     vectors
-        The repetitions.
+        The repetitions less the fit.
     """
 
     along: Tensor
@@ -65,20 +65,17 @@ class Projections:
         shapes
             Further directions that all voxels share, ``(timing, shape)``.
         """
-        rows = _voxels_first(torch.cat([directions, signal.unsqueeze(0)]))
-        products = _voxels_last(torch.bmm(rows, rows.mT))
-        along = _voxels_last(torch.bmm(vectors.values, rows.mT))[:, :-1]
-        overlap = products[:, :-1]
-        energy = overlap.diagonal().mT
+        rows = voxels_first(directions)
+        residuals = vectors.less(signal)
+        along = _voxels_last(torch.bmm(residuals.values, rows.mT))
+        overlap = _voxels_last(torch.bmm(rows[:, :n_parameters], rows.mT))
+        energy = directions.square().sum(1)
         if shapes is not None:
-            overlap = torch.cat([overlap, _voxels_last(rows @ shapes)], 1)
-            along = torch.cat([along, _voxels_last(vectors.values @ shapes)], 1)
+            along = torch.cat([along, _voxels_last(residuals.values @ shapes)], 1)
+            overlap = torch.cat([overlap, _voxels_last(rows[:, :n_parameters] @ shapes)], 1)
             shape_energy = shapes.square().sum(0).unsqueeze(-1)
             energy = torch.cat([energy, shape_energy.expand(-1, energy.shape[-1])])
-        along = along - overlap[-1]
-        if not vectors.all_complete:
-            along = along * vectors.complete.mT.unsqueeze(1)
-        return cls(along, overlap[:n_parameters], energy, vectors)
+        return cls(along, overlap, energy, residuals)
 
     def orthogonalized(self) -> Projections:
         """Take from each direction what the parameters before it explain.
@@ -92,7 +89,7 @@ class Projections:
             row = overlap[parameter, later]
             told = energy[parameter] > COLLINEAR**2 * self.energy[parameter]
             share = row / torch.where(told, energy[parameter], torch.nan)
-            along[:, later] -= along[:, parameter, None] * share
+            along[:, later].addcmul_(along[:, parameter, None], share, value=-1)
             energy[later] -= row * share
             overlap[later, later] -= overlap[later, parameter, None] * share
         return Projections(along, overlap, energy, self.vectors)
@@ -124,11 +121,6 @@ class Projections:
         """The mean divided by its standard error, ``(direction, voxel)``."""
         count = self.vectors.count
         return self.mean / (self.centered.square().sum(0) / (count * (count - 1))).sqrt()
-
-
-def _voxels_first(values: Tensor) -> Tensor:
-    """Move the voxel axis from the end to the front, in memory too."""
-    return values.flatten(0, -2).mT.contiguous().reshape(-1, *values.shape[:-1])
 
 
 def _voxels_last(values: Tensor) -> Tensor:

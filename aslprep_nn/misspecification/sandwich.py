@@ -12,8 +12,6 @@ from torch import Tensor
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.information import PRIOR_RANGE, Covariance
 from aslprep_nn.misspecification.projections import Projections
-from aslprep_nn.misspecification.tangent import Tangent, Triangle
-from aslprep_nn.misspecification.vectors import RepetitionVectors
 from aslprep_nn.signal.kinetics import Hessian
 
 if TYPE_CHECKING:
@@ -77,8 +75,26 @@ class Spread(NamedTuple):
         return (self.trace - (self.largest * self.smallest).log() - 2) / 2
 
 
+class Triangle(NamedTuple):
+    """The upper triangle R in the QR decomposition of the Jacobian in CBF and ATT, ``(voxel,)``.
+
+    In the coordinates of Q the information matrix is the identity, so nothing below inverts an
+    ill-conditioned matrix or takes the root of one.
+    """
+
+    cbf: Tensor
+    both: Tensor
+    att: Tensor
+
+    @classmethod
+    def of(cls, basis: Projections) -> Triangle:
+        """Read it off orthogonalised projections."""
+        cbf, att = basis.energy[:2].sqrt()
+        return cls(cbf, basis.overlap[0, 1] / cbf, att)
+
+
 class ScoreCovariance(NamedTuple):
-    """The covariance of the scores in the coordinates of the `Tangent`, ``(voxel,)`` each.
+    """The covariance of the scores in the coordinates of Q (`Triangle`), ``(voxel,)`` each.
 
     In units of the noise variance it is P for the Gauss-Newton Hessian.
     """
@@ -88,23 +104,11 @@ class ScoreCovariance(NamedTuple):
     second: Tensor
 
     @classmethod
-    def of(cls, vectors: RepetitionVectors, tangent: Tangent) -> ScoreCovariance:
-        """Compute it from the complete repetitions, with M - 1 in the denominator."""
-        _, centered = vectors.center(vectors.along(tangent.basis, torch.zeros_like(tangent.att)))
-        first, second = centered.movedim(0, -1).unbind(1)
-        return cls._of(first, second, vectors.count)
-
-    @classmethod
     def along(cls, basis: Projections) -> ScoreCovariance:
-        """Do what `of` does with the orthogonalised projections on CBF and ATT."""
+        """Average over repetitions, orthogonalised and along CBF and ATT alone."""
         first, second = (basis.centered / basis.energy.sqrt()).unbind(1)
-        return cls._of(first, second, basis.vectors.count)
-
-    @classmethod
-    def _of(cls, first: Tensor, second: Tensor, count: Tensor) -> ScoreCovariance:
-        """Average over repetitions, whose deviations are ``(repetition, voxel)``."""
         terms = first.square(), first * second, second.square()
-        return cls(*(term.sum(0) / (count - 1) for term in terms))
+        return cls(*(term.sum(0) / (basis.vectors.count - 1) for term in terms))
 
     def spread(self, variance: Tensor) -> Spread:
         """Compare with the assumed variance of a measurement, ``(voxel,)``."""
@@ -114,7 +118,7 @@ class ScoreCovariance(NamedTuple):
         )
 
     def observed_spread(
-        self, variance: Tensor, tangent: Tangent | Triangle, misfit: Tensor, bend: Hessian
+        self, variance: Tensor, triangle: Triangle, misfit: Tensor, bend: Hessian
     ) -> Spread:
         """Do what `spread` does with the observed Hessian, which the misfit bends.
 
@@ -125,7 +129,7 @@ class ScoreCovariance(NamedTuple):
         ----------
         variance
             Of a measurement, as assumed, ``(voxel,)``.
-        tangent
+        triangle
             Of the fit.
         misfit
             Mean of the repetitions less the fit, ``(timing, voxel)``.
@@ -133,11 +137,11 @@ class ScoreCovariance(NamedTuple):
             Second derivatives of the signal, ``(timing, voxel)``.
         """
         cbf_cbf, cbf_att, att_att = ((misfit * term).sum(0) for term in bend)
-        shear = tangent.both / tangent.cbf
-        first = 1 - cbf_cbf / tangent.cbf.square()
-        both = (shear * cbf_cbf - cbf_att) / (tangent.cbf * tangent.att)
+        shear = triangle.both / triangle.cbf
+        first = 1 - cbf_cbf / triangle.cbf.square()
+        both = (shear * cbf_cbf - cbf_att) / (triangle.cbf * triangle.att)
         sheared = att_att - 2 * shear * cbf_att + shear.square() * cbf_cbf
-        second = 1 - sheared / tangent.att.square()
+        second = 1 - sheared / triangle.att.square()
         determinant = first * second - both.square()
         positive = (first > 0) & (determinant > 0)
         determinant = torch.where(positive, determinant, torch.nan) * variance
@@ -146,14 +150,14 @@ class ScoreCovariance(NamedTuple):
             (self.first * self.second - self.both.square()) / (determinant * variance),
         )
 
-    def covariance(self, tangent: Tangent | Triangle) -> Covariance:
+    def covariance(self, triangle: Triangle) -> Covariance:
         """Compute C_M, the covariance of estimates from a single repetition, R^-1 B R^-T."""
-        shear = tangent.both / tangent.att
+        shear = triangle.both / triangle.att
         cbf = self.first - 2 * shear * self.both + shear.square() * self.second
         return Covariance(
-            cbf / tangent.cbf.square(),
-            (self.both - shear * self.second) / (tangent.cbf * tangent.att),
-            self.second / tangent.att.square(),
+            cbf / triangle.cbf.square(),
+            (self.both - shear * self.second) / (triangle.cbf * triangle.att),
+            self.second / triangle.att.square(),
         )
 
 

@@ -66,50 +66,26 @@ class RepetitionVectors:
         """Number of distinct timings N."""
         return self.values.shape[-1]
 
-    def along(self, directions: Tensor, center: Tensor) -> Tensor:
-        """Measure how far each repetition lies from a point along some directions.
+    def less(self, signal: Tensor) -> RepetitionVectors:
+        """Subtract a signal, ``(timing, voxel)``, from every repetition."""
+        values = self.values - voxels_first(signal).unsqueeze(1)
+        if not self.all_complete:
+            values = torch.where(self.complete.unsqueeze(-1), values, 0)
+        return RepetitionVectors(values, self.complete)
 
-        Parameters
-        ----------
-        directions
-            ``(direction, timing, voxel)``.
-        center
-            ``(timing, voxel)``.
+    def hold(self, data: Tensor) -> bool:
+        """Whether every measurement, ``(voxel, measurement)``, is in a complete repetition."""
+        return self.all_complete and data.shape[-1] == self.values[0].numel()
 
-        Returns
-        -------
-        ``(voxel, repetition, direction)``; anything in incomplete repetitions.
-        """
-        offset = (directions * center).sum(1).mT.unsqueeze(1)
-        return torch.bmm(self.values, directions.permute(2, 1, 0).contiguous()) - offset
-
-    def center(self, along: Tensor) -> tuple[Tensor, Tensor]:
-        """Split numbers, one per repetition, into their mean and the deviations from it.
-
-        Parameters
-        ----------
-        along
-            ``(voxel, repetition, direction)``.
-
-        Returns
-        -------
-        ``(voxel, 1, direction)`` and ``(voxel, repetition, direction)``, the latter 0 in
-        incomplete repetitions.
-        """
-        taken = self.complete.unsqueeze(-1).to(along)
-        mean = (along * taken).sum(1, keepdim=True) / self.count.reshape(-1, 1, 1)
-        return mean, (along - mean) * taken
-
-    def summary(self, data: Tensor, repetitions: Repetitions) -> Summary:
-        """Collapse all measurements, also those that belong to no complete repetition."""
-        count, n_timings = self.values.shape[1:]
-        if data.shape[-1] > count * n_timings or not self.all_complete:
-            return repetitions.summarize(data)
+    @property
+    def summary(self) -> Summary:
+        """What a fit needs of repetitions that are all complete."""
+        n_repetitions, n_timings = self.values.shape[1:]
         return Summary.of(
-            mean=(self.total / count).mT.contiguous(),
-            weight=torch.full((n_timings, 1), float(count)).to(data),
+            mean=(self.total / n_repetitions).mT.contiguous(),
+            weight=torch.full((n_timings, 1), float(n_repetitions)).to(self.values),
             scatter=self.scatter,
-            n_measurements=torch.full((1,), count * n_timings, device=data.device),
+            n_measurements=torch.full((1,), n_repetitions * n_timings, device=self.values.device),
         )
 
     @cached_property
@@ -139,3 +115,8 @@ def complete_sets(repetitions: Repetitions) -> Tensor:
     n_members = torch.bincount(repetitions.timing)
     fewest = torch.arange(int(n_members.min()))
     return order[(n_members.cumsum(0) - n_members).unsqueeze(-1) + fewest]
+
+
+def voxels_first(values: Tensor) -> Tensor:
+    """Move the voxel axis from the end to the front, in memory too."""
+    return values.flatten(0, -2).mT.contiguous().reshape(-1, *values.shape[:-1])

@@ -14,7 +14,7 @@ from aslprep_nn.estimation.voxel_groups import VoxelGroup
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.misspecification.arterial import LEAST_ENERGY, arterial_shapes
 from aslprep_nn.misspecification.directions import Assumption, assumption_directions
-from aslprep_nn.misspecification.model_tests import N_PARAMETERS, lack_of_fit
+from aslprep_nn.misspecification.model_tests import N_PARAMETERS, Misfit, lack_of_fit
 from aslprep_nn.misspecification.null import (
     p_of_kappa,
     p_of_largest_score,
@@ -22,8 +22,12 @@ from aslprep_nn.misspecification.null import (
     p_of_trace,
 )
 from aslprep_nn.misspecification.projections import COLLINEAR, Projections
-from aslprep_nn.misspecification.sandwich import FEWEST_FOR_SANDWICH, ScoreCovariance, Spread
-from aslprep_nn.misspecification.tangent import Triangle
+from aslprep_nn.misspecification.sandwich import (
+    FEWEST_FOR_SANDWICH,
+    ScoreCovariance,
+    Spread,
+    Triangle,
+)
 from aslprep_nn.misspecification.vectors import RepetitionVectors
 from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.response import Kinetics
@@ -67,7 +71,7 @@ class VoxelTests:
         assumed = assumption_directions(model, cbf, att, here)
         raw = Projections.of(
             vectors,
-            torch.cat([torch.stack([here.d_cbf, here.d_att]), assumed]),
+            torch.stack([here.d_cbf, here.d_att, *assumed]),
             here.delta_m,
             n_parameters=N_PARAMETERS,
             shapes=shapes,
@@ -75,7 +79,7 @@ class VoxelTests:
         along = raw.orthogonalized()
         scores = torch.where(_told_apart(raw, along, len(assumed)), along.student_t, torch.nan)
         misfit = lack_of_fit(
-            vectors.summary(data, self.repetitions), here.delta_m, self._n_parameters(voxels)
+            self._misfit(data, raw.vectors, here.delta_m), self._n_parameters(voxels)
         )
         tested = torch.where(with_arterial(self.fit)[voxels].to(self.device), torch.nan, 1)
         of_model = {
@@ -98,6 +102,12 @@ class VoxelTests:
             t1_tissue=None if t1 is None or voxels is None else t1[voxels],
             device=self.device,
         )
+
+    def _misfit(self, data: Tensor, residuals: RepetitionVectors, signal: Tensor) -> Misfit:
+        """Compare all measurements with the fit, also those in no complete repetition."""
+        if residuals.hold(data):
+            return Misfit.of_residuals(residuals)
+        return Misfit.of_summary(self.repetitions.summarize(data), signal)
 
     def _n_parameters(self, voxels: Tensor | slice) -> Tensor:
         """Count the parameters that were adapted to the measurements of each voxel."""
@@ -127,8 +137,7 @@ def _noise_statistics(basis: Projections) -> dict[str, Tensor]:
     largest, smallest = scatter.spread(vectors.variance)
     # Two repetitions differ along one direction only: rounding must not hide that.
     spread = Spread(largest, torch.where(count == 2, 0 * smallest, smallest))
-    cbf, att = basis.energy.sqrt()
-    covariance = scatter.covariance(Triangle(cbf, basis.overlap[0, 1] / cbf, att))
+    covariance = scatter.covariance(Triangle.of(basis))
     enough = torch.where(count >= FEWEST_FOR_SANDWICH, 1, torch.nan)
     return {
         'kappa': spread.kappa,

@@ -7,12 +7,13 @@ from voxels import SHORT_DELAYS, Population, measure, pcasl, rejected
 from aslprep_nn.estimation.information import Covariance
 from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.misspecification.consistency import hausman, subset_consistency
+from aslprep_nn.misspecification.subset_fit import Point
 
 OPTIONS = {'slice_delay': None, 't1_tissue': None, 'kinetics': None, 'device': 'cpu'}
 
 
-def estimates_of(cbf: float, att: float) -> dict[str, torch.Tensor]:
-    return {name: torch.tensor([v]).double() for name, v in (('cbf', cbf), ('att', att))}
+def point(cbf: float, att: float) -> Point:
+    return Point(torch.tensor([cbf]).double(), torch.tensor([att]).double())
 
 
 def bound_of(cbf: float, both: float, att: float) -> Covariance:
@@ -22,9 +23,9 @@ def bound_of(cbf: float, both: float, att: float) -> Covariance:
 def test_hausman_is_the_distance_in_units_of_the_covariance():
     bounds = bound_of(9.0, 0.1, 0.01), bound_of(16.0, 0.2, 0.03)
     found = hausman(
-        (estimates_of(60, 1.0), estimates_of(50, 1.2)),
+        (point(60, 1.0), point(50, 1.2)),
         bounds,
-        estimates_of(55, 1.1),
+        point(55, 1.1),
         torch.tensor([100]),
     )
     distance = np.array([10, -0.2])

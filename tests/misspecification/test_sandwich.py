@@ -11,10 +11,15 @@ from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.misspecification.assessment import Assessment, assess
-from aslprep_nn.misspecification.sandwich import ScoreCovariance, Spread, standard_deviations
-from aslprep_nn.misspecification.tangent import Tangent
+from aslprep_nn.misspecification.projections import Projections
+from aslprep_nn.misspecification.sandwich import (
+    ScoreCovariance,
+    Spread,
+    Triangle,
+    standard_deviations,
+)
 from aslprep_nn.misspecification.vectors import RepetitionVectors
-from aslprep_nn.signal.kinetics import Hessian, hessian
+from aslprep_nn.signal.kinetics import Hessian, Linearization, hessian
 from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.protocol import Protocol
 
@@ -22,6 +27,11 @@ NOISE = 0.002
 N_REPETITIONS = 8
 #: Of a voxel whose optimum lies between kinks: there the mean score is 0.
 SEED = 3
+
+
+def basis_of(vectors: RepetitionVectors, here: Linearization) -> Projections:
+    directions = torch.stack([here.d_cbf, here.d_att])
+    return Projections.of(vectors, directions, here.delta_m, n_parameters=2).orthogonalized()
 
 
 @pytest.fixture(scope='module')
@@ -36,8 +46,7 @@ def voxel():
     here = SignalModel.of(repetitions.acquisitions).linearize(cbf, att)
     bend = hessian(cbf, att, Protocol.of(repetitions.acquisitions[0]))
     return {
-        'vectors': RepetitionVectors.of(data, repetitions),
-        'tangent': Tangent.of(here.d_cbf, here.d_att),
+        'basis': basis_of(RepetitionVectors.of(data, repetitions), here),
         'here': here,
         'bend': Hessian(*(term.mT for term in bend)),
         'jacobian': np.stack([here.d_cbf[:, 0].numpy(), here.d_att[:, 0].numpy()], -1),
@@ -64,7 +73,7 @@ def variance() -> torch.Tensor:
 
 
 def test_the_eigenvalues_are_those_of_the_crb_compared_with_the_sandwich(voxel):
-    scatter = ScoreCovariance.of(voxel['vectors'], voxel['tangent'])
+    scatter = ScoreCovariance.along(voxel['basis'])
     spread = scatter.spread(variance())
     smallest, largest = textbook(voxel, gauss_newton(voxel))[1]
     assert float(spread.largest) == pytest.approx(largest, rel=1e-5)
@@ -73,9 +82,9 @@ def test_the_eigenvalues_are_those_of_the_crb_compared_with_the_sandwich(voxel):
 
 
 def test_the_covariance_is_the_sandwich(voxel):
-    scatter = ScoreCovariance.of(voxel['vectors'], voxel['tangent'])
+    scatter = ScoreCovariance.along(voxel['basis'])
     expected = textbook(voxel, gauss_newton(voxel))[0]
-    found = [float(part) for part in scatter.covariance(voxel['tangent'])]
+    found = [float(part) for part in scatter.covariance(Triangle.of(voxel['basis']))]
     assert found == pytest.approx([expected[0, 0], expected[0, 1], expected[1, 1]], rel=1e-4)
 
 
@@ -83,8 +92,11 @@ def test_the_observed_hessian_gives_its_own_eigenvalues(voxel):
     misfit = voxel['residual'].mean(0)
     curvature = gauss_newton(voxel) + (voxel['hessian'] @ misfit) / NOISE**2
     smallest, largest = textbook(voxel, curvature)[1]
-    spread = ScoreCovariance.of(voxel['vectors'], voxel['tangent']).observed_spread(
-        variance(), voxel['tangent'], torch.from_numpy(misfit).unsqueeze(-1), voxel['bend']
+    spread = ScoreCovariance.along(voxel['basis']).observed_spread(
+        variance(),
+        Triangle.of(voxel['basis']),
+        torch.from_numpy(misfit).unsqueeze(-1),
+        voxel['bend'],
     )
     assert float(spread.largest) == pytest.approx(largest, rel=1e-5)
     assert float(spread.smallest) == pytest.approx(smallest, rel=1e-5)
@@ -93,8 +105,8 @@ def test_the_observed_hessian_gives_its_own_eigenvalues(voxel):
 
 def test_an_observed_hessian_that_is_no_maximum_has_no_eigenvalues(voxel):
     misfit = torch.full_like(voxel['here'].delta_m, 1e3)
-    spread = ScoreCovariance.of(voxel['vectors'], voxel['tangent']).observed_spread(
-        variance(), voxel['tangent'], misfit, Hessian(*(t.abs() for t in voxel['bend']))
+    spread = ScoreCovariance.along(voxel['basis']).observed_spread(
+        variance(), Triangle.of(voxel['basis']), misfit, Hessian(*(t.abs() for t in voxel['bend']))
     )
     assert spread.largest.isnan().all()
 
@@ -105,8 +117,7 @@ def test_noise_as_assumed_leaves_the_mean_trace_at_two():
     repetitions = Repetitions.of([acquisition])
     cbf, att = torch.full((4000,), 60.0).double(), torch.full((4000,), 1.1).double()
     here = SignalModel.of(repetitions.acquisitions).linearize(cbf, att)
-    tangent = Tangent.of(here.d_cbf, here.d_att)
-    scatter = ScoreCovariance.of(RepetitionVectors.of(data, repetitions), tangent)
+    scatter = ScoreCovariance.along(basis_of(RepetitionVectors.of(data, repetitions), here))
     assert scatter.spread(variance()).trace.mean() == pytest.approx(2, rel=0.02)
 
 

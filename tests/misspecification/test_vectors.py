@@ -36,28 +36,27 @@ def test_the_pooled_variance_is_that_of_the_noise_whatever_the_signal():
     assert variance.mean() == pytest.approx(9, rel=0.02)
 
 
-def test_missing_repetitions_leave_the_projection_of_the_others_as_it_was():
-    generator = torch.Generator().manual_seed(2)
-    data = torch.randn(5, 12, generator=generator, dtype=torch.float64)
-    direction = torch.randn(1, 3, 5, generator=generator, dtype=torch.float64)
-    center = torch.randn(3, 5, generator=generator, dtype=torch.float64)
-    plan = repetitions(*[1, 2, 3] * 4)
-    before = RepetitionVectors.of(data, plan).along(direction, center)
-    data[:, 4] = torch.nan
-    vectors = RepetitionVectors.of(data, plan)
-    after = vectors.along(direction, center)
-    kept = [0, 2, 3]
-    torch.testing.assert_close(after[:, kept], before[:, kept])
-    mean, deviation = vectors.center(after)
-    torch.testing.assert_close(mean[:, 0], before[:, kept].mean(1))
-    assert deviation[:, 1].eq(0).all()
+def test_a_signal_is_taken_from_complete_repetitions_only():
+    data = torch.arange(8.0).reshape(2, 4).double()
+    data[1, 2] = torch.nan
+    signal = torch.tensor([[1.0, 10.0], [2.0, 20.0]]).double()
+    rest = RepetitionVectors.of(data, repetitions(1, 2, 1, 2)).less(signal)
+    assert rest.values.tolist() == [[[-1, -1], [1, 1]], [[-6, -15], [0, 0]]]
 
 
 def test_complete_data_have_the_summary_that_the_fit_uses():
     generator = torch.Generator().manual_seed(3)
     data = torch.randn(5, 12, generator=generator, dtype=torch.float64)
     plan = repetitions(*[1, 2, 3] * 4)
-    found, expected = RepetitionVectors.of(data, plan).summary(data, plan), plan.summarize(data)
+    vectors, expected = RepetitionVectors.of(data, plan), plan.summarize(data)
+    assert vectors.hold(data)
     for name in ('mean', 'scatter', 'energy'):
-        torch.testing.assert_close(getattr(found, name), getattr(expected, name))
-    assert int(found.n_measurements) == 12
+        torch.testing.assert_close(getattr(vectors.summary, name), getattr(expected, name))
+    assert int(vectors.summary.n_measurements) == 12
+
+
+@pytest.mark.parametrize('delays', [(1, 2, 1, 2, 2), (1, 2, 1, 2)])
+def test_repetitions_do_not_hold_what_is_left_over_or_missing(delays):
+    data = torch.ones(2, len(delays)).double()
+    data[0, 0] = torch.nan if len(delays) == 4 else 1
+    assert not RepetitionVectors.of(data, repetitions(*delays)).hold(data)
