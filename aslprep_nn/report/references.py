@@ -141,7 +141,13 @@ LIU = Reference(
     'calculation under arbitrary dependency structures. J Am Stat Assoc 115(529):393-402.',
     '10.1080/01621459.2018.1554485',
 )
+WU = Reference(
+    'Wu, 1986',
+    'Wu CFJ (1986). Jackknife, bootstrap and other resampling methods in regression analysis. Ann '
+    'Stat 14(4):1261-1295.',
+    '10.1214/aos/1176350142',
+)
 WORKS = (
     ABRAHAM, ALSOP, AVANTS, BENJAMINI, BRETT, BUXTON, CLEMENT, GORGOLEWSKI, HAUSMAN, LIU, MAUCHLY,
-    OTSU, PASZKE, POWER, QIN, TUSTISON, WANG, WHITE, WONG,
+    OTSU, PASZKE, POWER, QIN, TUSTISON, WANG, WHITE, WONG, WU,
 )  # fmt: skip

@@ -27,7 +27,7 @@ class Trust:
     classes
         `VoxelClass` codes, ``(x, y, z)``; NaN outside the brain and where nothing was tested.
     summary
-        The numbers beside the maps.
+        The numbers beside the maps, every CBF in the unit of the CBF map.
     """
 
     maps: Mapping[str, FloatArray]

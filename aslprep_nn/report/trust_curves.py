@@ -116,13 +116,10 @@ def convergence_curves(results: RunResults) -> Figure | None:
     _kappa_panel(kappa, settled)
     _eigenvalue_panel(eigenvalues, settled)
     unit = 'CBF [mL/100 g/min]' if results.has_m0 else 'CBF over its median'
-    factor = 1 / results.model_cbf_per_unit
-    _estimate_panel(
-        cbf, settled, unit, factor, (settled.bias_cbf, settled.std_cbf, settled.bound_cbf)
-    )
-    _estimate_panel(
-        att, settled, 'ATT [s]', 1.0, (settled.bias_att, settled.std_att, settled.bound_att)
-    )
+    flow = settled.bias_cbf, settled.std_cbf, settled.bound_cbf
+    time = settled.bias_att, settled.std_att, settled.bound_att
+    _estimate_panel(cbf, settled, unit, flow)
+    _estimate_panel(att, settled, 'ATT [s]', time)
     canvas.subplots_adjust(left=0.05, right=0.99, top=0.9, bottom=0.17, wspace=0.3)
     return curve(
         canvas,
@@ -174,12 +171,11 @@ def _estimate_panel(
     axes: Axes,
     settled: Convergence,
     title: str,
-    factor: float,
     values: tuple[Sequence[float], Sequence[float], Sequence[float]],
 ) -> None:
     dress(axes, 'repetitions', '')
     axes.set_title(title, color=INK, fontsize=9, loc='left')
-    bias, deviation, bound = (factor * np.asarray(each) for each in values)
+    bias, deviation, bound = values
     _line(axes, settled, deviation, BLUE, 'standard deviation')
     _line(axes, settled, bound, BLUE, 'its bound', dashed=True)
     _line(axes, settled, bias, ORANGE, 'bias')
@@ -190,7 +186,7 @@ def _estimate_panel(
 def _line(
     axes: Axes,
     settled: Convergence,
-    values: Sequence[float] | FloatArray,
+    values: Sequence[float],
     color: str,
     label: str,
     *,
@@ -203,7 +199,7 @@ def _line(
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
 
 
-def _drawable(values: Sequence[float] | FloatArray) -> FloatArray:
+def _drawable(values: Sequence[float]) -> FloatArray:
     """Leave out what is infinite: no axis holds it."""
     array = np.asarray(values, dtype=float)
     return np.where(np.isfinite(array), array, np.nan)

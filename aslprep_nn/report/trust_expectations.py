@@ -103,12 +103,12 @@ TRUST_EXPECTATIONS = (
         'noise_ratio',
         math.nan,
         '1',
-        1,
-        math.inf,
+        0,
+        2,
         'Where noise was found not as assumed: how many times as much as assumed the estimates '
-        'scatter along their worst direction, the median of √λmax in the brain. Large by choice '
-        'of the voxels.',
+        'scatter along their worst direction, the median of √λmax in the brain.',
         label='Noise over assumed noise',
+        if_high='where noise is not as assumed, the estimates scatter {value} times as much',
     ),
     QualityNumber(
         'kappa_ratio',

@@ -17,9 +17,7 @@ ASSUMPTIONS = {
     'parterial': 'that no label is left in arteries',
 }
 #: Tests whose p-values are combined over the voxels of a region.
-COMBINED = ('pnoise', 'ptrace', 'pmodel', 'parterial', 'phausman')
-#: Tests whose scores are averaged over the voxels of a region first.
-AVERAGED = ('pdecay', 'ptau', 'pdispersion')
+COMBINED = ('pnoise', 'ptrace', 'pmodel')
 
 
 def describe_tests(results: RunResults) -> Iterator[str]:
@@ -78,10 +76,11 @@ def _of_summary(summary: TrustSummary) -> Iterator[str]:
             'Over regions, p-values were combined by the Cauchy method, which tolerates '
             'dependence between voxels (Liu and Xie, 2020).'
         )
-    if known & set(AVERAGED):
+    if known & set(ASSUMPTIONS):
         yield (
-            'Residuals along one derivative were averaged over a region before their t test, '
-            'so that dependence between voxels does no harm.'
+            'Before a t test of a region, the residuals of its voxels were added up, less what '
+            'the curvature of the model adds in simulated repetitions (Wu, 1986): dependence '
+            'between voxels does no harm there.'
         )
     if summary.convergence is not None:
         yield (

@@ -77,9 +77,9 @@ def trust_concerns(results: RunResults, numbers: dict[str, float]) -> dict[str, 
     Clause by name of the number, '' to leave it to another.
     """
     usual = {number.name: number.usual_high for number in TRUST_EXPECTATIONS}
-    concerns = dict.fromkeys(WRONG_MODEL, '')
+    concerns = dict.fromkeys((*WRONG_MODEL, 'noise_ratio'), '')
     if numbers['fraction_noise'] > usual['fraction_noise']:
-        concerns['fraction_noise'] = _noise_concern(results)
+        concerns['fraction_noise'] = _noise_concern(results, numbers['noise_ratio'])
         concerns['fraction_consistent'] = concerns['fraction_noise_rim'] = ''
         concerns['kappa_ratio'] = ''
     if numbers['fraction_model'] > usual['fraction_model']:
@@ -109,10 +109,11 @@ def noise_at_the_rim(results: RunResults) -> bool:
     return at_edge > MOSTLY * n_noisy and rate_at_edge >= TIMES_AS_FREQUENT * rate_inside
 
 
-def _noise_concern(results: RunResults) -> str:
+def _noise_concern(results: RunResults, ratio: float) -> str:
+    how = 'more' if ratio > 1 else 'otherwise'
     where = ', mostly at the rim (motion)' if noise_at_the_rim(results) else ''
     return (
-        f'in {{value}} of grey-matter-like voxels the repetitions scatter more than assumed{where}'
+        f'in {{value}} of grey-matter-like voxels the repetitions scatter {how} than assumed{where}'
     )
 
 

@@ -88,14 +88,13 @@ def _region_row(region: RegionTests, tests: list[TrustTest]) -> dict[str, Any]:
 
 def _about_t1(test: FixedT1Test, results: RunResults) -> dict[str, Any]:
     unit = 'mL/100 g/min' if results.has_m0 else 'over its median'
-    cbf = [value / results.model_cbf_per_unit for value in (test.cbf_before, test.cbf_after)]
     rows = [
         ('T1 of tissue [s]', f'{test.t1_before:.3g}', f'{test.t1_after:.3g}'),
         ('Lack of fit, share of voxels with p < .05',
          percent(test.misfit_before), percent(test.misfit_after)),
         ('Tissue decay, share of voxels with p < .05',
          percent(test.decay_before), percent(test.decay_after)),
-        (f'Median CBF [{unit}]', f'{cbf[0]:.3g}', f'{cbf[1]:.3g}'),
+        (f'Median CBF [{unit}]', f'{test.cbf_before:.3g}', f'{test.cbf_after:.3g}'),
     ]  # fmt: skip
     return {
         'sentence': fixed_t1_sentence(test, results),

@@ -72,14 +72,13 @@ def fixed_t1_sentence(test: FixedT1Test, results: RunResults) -> str:
             f'{group} give no reason to doubt the tissue T1 of {test.t1_before:.3g} s that was '
             f'assumed for all (p = {p_words(test.p)}; {test.t1_after:.3g} s fits best).'
         )
-    before, after = (cbf / results.model_cbf_per_unit for cbf in (test.cbf_before, test.cbf_after))
     unit = ' mL/100 g/min' if results.has_m0 else ' times the median'
     return (
         f'{group} would rather have a tissue T1 of {test.t1_after:.3g} s than the '
         f'{test.t1_before:.3g} s assumed for all (p {_p_relation(test.p)}). With it the curve is '
         f'found wrong in {percent(test.misfit_after)} of them instead of '
-        f'{percent(test.misfit_before)}, and their median CBF is {after:.3g} instead of '
-        f'{before:.3g}{unit}. Outflow of label would look the same.'
+        f'{percent(test.misfit_before)}, and their median CBF is {test.cbf_after:.3g} instead of '
+        f'{test.cbf_before:.3g}{unit}. Outflow of label would look the same.'
     )
 
 

@@ -233,7 +233,7 @@ def full_run(simulate_run):
     small = add_trust(simulate_run(shape=(20, 24, 6), repetitions=8))
     regions = (
         region('brain', pnoise=0.4, pmodel=0.2),
-        region('grey-matter-like', pnoise=0.04, pmodel=np.nan),
+        region('grey-matter-like', pnoise=0.04, pmodel=np.nan, pdecay=0.3),
     )
     limits = ('Early and late delays are compared for a single acquisition only.',)
     summary = TrustSummary(0.05, limits, regions, settling(), FIXED_T1)

@@ -34,7 +34,8 @@ def labelled(results, where, label, share=1.0):
 
 @pytest.fixture
 def noisy_rim(tested_run, with_classes):
-    return with_classes(tested_run, labelled(tested_run, rim(tested_run), VoxelClass.NOISE, 0.5))
+    classes = labelled(tested_run, rim(tested_run), VoxelClass.NOISE, 0.5)
+    return with_classes(tested_run, classes, lambdamax=np.full(classes.shape, 9.0))
 
 
 def test_a_correct_run_is_consistent_and_has_noise_as_assumed(tested_run):
@@ -109,6 +110,12 @@ def test_noise_at_the_rim_is_called_motion(noisy_rim):
         f'in {share:.1f} % of grey-matter-like voxels the repetitions scatter more than assumed, '
         'mostly at the rim (motion)',
     )
+
+
+def test_noise_that_is_smaller_than_assumed_is_not_called_more(noisy_rim, with_classes):
+    less = np.full(noisy_rim.mask.shape, 0.5)
+    quiet = with_classes(noisy_rim, noisy_rim.trust.classes, lambdamax=less)
+    assert 'scatter otherwise than assumed' in verdict_of(quiet).sentence
 
 
 def test_noise_everywhere_is_not_called_motion(tested_run, with_classes):

@@ -112,8 +112,8 @@ def test_a_t1_of_its_own_is_told_with_what_it_changes(full_run):
 
 
 def test_the_flow_with_another_t1_is_relative_without_m0(full_run):
-    relative = replace(full_run, has_m0=False, model_cbf_per_unit=50.0)
-    found = fixed_t1_sentence(full_run.trust.summary.fixed_t1, relative)
+    test = replace(full_run.trust.summary.fixed_t1, cbf_before=1.42, cbf_after=1.29)
+    found = fixed_t1_sentence(test, replace(full_run, has_m0=False))
     assert '1.29 instead of 1.42 times the median' in found
 
 
