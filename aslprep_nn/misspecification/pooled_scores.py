@@ -17,7 +17,11 @@ from aslprep_nn.estimation.voxel_groups import VoxelGroup, voxel_groups
 from aslprep_nn.misspecification.arterial import LEAST_ENERGY, MOST_PASSAGES, arterial_shapes
 from aslprep_nn.misspecification.directions import Assumption, assumption_directions
 from aslprep_nn.misspecification.model_tests import N_PARAMETERS
-from aslprep_nn.misspecification.null import p_of_largest_score, p_of_score
+from aslprep_nn.misspecification.null import (
+    FEWEST_FOR_SCORE,
+    p_of_largest_score,
+    p_of_score,
+)
 from aslprep_nn.misspecification.projections import COLLINEAR, Projections
 from aslprep_nn.misspecification.vectors import RepetitionVectors
 from aslprep_nn.signal.model import SignalModel
@@ -76,13 +80,14 @@ def pooled_scores(
     pool = _Pool(
         Repetitions.of(acquisitions), kinetics, relative_delta_m, fit, seed, torch.device(device)
     )
+    if pool.shape[0] < FEWEST_FOR_SCORE:
+        return torch.full((len(Assumption), len(regions)), torch.nan, device=device)
     regions = regions.to(device=device, dtype=torch.float64)
-    total: Tensor | float = 0.0
+    total = regions.new_zeros(*pool.shape, len(regions))
     for group in voxel_groups(len(relative_delta_m), slice_delay, t1_tissue):
         for voxels in group.chunks(CHUNK):
             t1 = None if t1_tissue is None else t1_tissue[voxels]
             total = total + pool.scores(group, voxels, t1) @ regions[:, voxels].mT
-    total = torch.as_tensor(total, dtype=torch.float64).expand(*pool.shape, len(regions))
     score = total.mean(0) / (total.std(0) / pool.shape[0] ** 0.5)
     count = torch.full_like(score[0], pool.shape[0])
     arterial = p_of_largest_score(score[N_ASSUMED:], count)[1]

@@ -104,6 +104,8 @@ class FixedT1Test:
         Share of its voxels whose score test of tissue decay has p < .05.
     cbf_before, cbf_after
         Median CBF of the group [mL/100 g/min].
+    kappa_before, kappa_after
+        Median kappa of the group. It does not depend on whether T1 is right.
     """
 
     region: str
@@ -117,6 +119,8 @@ class FixedT1Test:
     decay_after: float
     cbf_before: float
     cbf_after: float
+    kappa_before: float = math.nan
+    kappa_after: float = math.nan
 
 
 @dataclass(frozen=True)
