@@ -1,21 +1,29 @@
-"""``aslprep_nn-tools benchmark``: measure the fitter on this machine."""
+"""``aslprep_nn-tools benchmark``: measure the fitter, or the tests, on this machine."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 from aslprep_nn.estimation.benchmark.scenarios import Table
 from aslprep_nn.estimation.benchmark.suite import benchmark_tables
+from aslprep_nn.misspecification.benchmark.suite import trust_tables
+
+#: What can be measured, and the makers of its tables.
+SUBJECTS: Mapping[str, Callable[..., Mapping[str, Callable[[], Table]]]] = {
+    'fit': benchmark_tables,
+    'trust': trust_tables,
+}
 
 
 def add_benchmark(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the tool to a parser."""
-    names = tuple(benchmark_tables(quick=False))
+    names = {subject: list(tables(quick=False)) for subject, tables in SUBJECTS.items()}
     parser = tools.add_parser('benchmark', help='measure accuracy and speed on this machine')
-    parser.add_argument('subject', choices=['fit'], help='what to measure')
+    parser.add_argument('subject', choices=list(SUBJECTS), help='what to measure')
     parser.add_argument(
         '--quick',
         action='store_true',
@@ -23,15 +31,19 @@ def add_benchmark(tools: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument('--json', action='store_true', help='print JSON instead of tables')
     parser.add_argument(
-        '--tables', nargs='+', choices=names, default=names, metavar='TABLE', help=', '.join(names)
+        '--tables',
+        nargs='+',
+        choices=sorted({name for tables in names.values() for name in tables}),
+        metavar='TABLE',
+        help='; '.join(f'{subject}: {", ".join(tables)}' for subject, tables in names.items()),
     )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Make the tables and print them; give the exit code."""
-    makers = benchmark_tables(quick=options.quick)
-    asked = [name for name in options.tables if name in makers]
+    makers = SUBJECTS[options.subject](quick=options.quick)
+    asked = [name for name in options.tables or makers if name in makers]
     if options.json:
         tables = [asdict(makers[name]()) for name in asked]
         sys.stdout.write(json.dumps(tables, indent=2, allow_nan=False) + '\n')

@@ -1,0 +1,1 @@
+"""What the tests of a voxel cost, measured beside the fit in one run."""
