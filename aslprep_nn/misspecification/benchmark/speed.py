@@ -30,17 +30,16 @@ from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.misspecification.assessment import Assessment, assess
 
 REPEATS = 5
-#: What `assess` and the tests of a chunk of voxels call, by the name it has in the table.
+#: What the tests of a chunk of voxels call, and what `assess` calls, by its name in the table.
 PARTS = {
-    'signal and directions': ('linearize', 'assumption_directions'),
-    'projections': ('of', 'orthogonalized'),
-    'noise': ('_noise_statistics',),
-    'misfit': ('_misfit', 'lack_of_fit'),
-    'scores, arterial': ('student_t', '_score_statistics'),
-    'early and late': ('subset_consistency',),
-    'classes': ('_classes',),
+    'signal and directions': ('_statistics', ('linearize', 'assumption_directions')),
+    'projections': ('_statistics', ('of', 'orthogonalized')),
+    'noise': ('_statistics', ('_noise_statistics',)),
+    'misfit': ('_statistics', ('_misfit', 'lack_of_fit')),
+    'scores, arterial': ('_statistics', ('student_t', '_score_statistics')),
+    'early and late': ('assess', ('subset_consistency',)),
+    'classes': ('assess', ('_classes',)),
 }
-CALLERS = ('assess', '_statistics')
 
 
 def parts(n_voxels: int) -> Table:
@@ -63,17 +62,16 @@ def parts(n_voxels: int) -> Table:
 
 
 def _split(profile: cProfile.Profile, n_voxels: int) -> Row:
-    """Sum the time of functions by part, as called by `CALLERS`."""
+    """Sum the time of functions by `PARTS`."""
     times: dict[tuple[str, int, str], Any] = vars(pstats.Stats(profile))['stats']
-    spent: dict[str, float] = {}
+    spent: dict[tuple[str, str], float] = {}
     for (_, _, name), entry in times.items():
         for (_, _, caller), from_caller in entry[4].items():
-            if caller in CALLERS:
-                spent[name] = spent.get(name, 0) + from_caller[3]
+            spent[caller, name] = spent.get((caller, name), 0) + from_caller[3]
     (total,) = (entry[3] for (_, _, name), entry in times.items() if name == 'assess')
     row: Row = {
-        part: rounded(1e6 * sum(spent.get(name, 0) for name in names) / n_voxels)
-        for part, names in PARTS.items()
+        part: rounded(1e6 * sum(spent.get((caller, name), 0) for name in names) / n_voxels)
+        for part, (caller, names) in PARTS.items()
     }
     everything = 1e6 * total / n_voxels
     rest = everything - sum(float(value) for value in row.values())
