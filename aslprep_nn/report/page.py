@@ -73,6 +73,7 @@ def _embed(
             image['uri'] = uri if room >= 0 else ''
     return [
         {
+            'trust': None,  # a report that an earlier version left has none
             **report,
             'sections': {
                 section: [f for f in report['figures'] if f['section'] == section]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from aslprep_nn.estimation.information import FEWEST_DEGREES_OF_FREEDOM
 from aslprep_nn.maps import FloatArray
+from aslprep_nn.misspecification.null import p_of_kappa
+from aslprep_nn.misspecification.sandwich import Spread
 from aslprep_nn.misspecification.summary import Convergence
 from aslprep_nn.report.curves import dress
 from aslprep_nn.report.drawn_map import percent
@@ -24,7 +27,7 @@ from aslprep_nn.report.figures import (
     blank,
     curve,
 )
-from aslprep_nn.report.kappa_null import kappa_quantile, kappa_tail
+from aslprep_nn.report.kappa_null import kappa_quantile
 from aslprep_nn.report.regions import BoolArray, gm_like, measurements_by_timing
 from aslprep_nn.report.results import RunResults
 from aslprep_nn.report.trust_tests import n_repetitions
@@ -207,7 +210,9 @@ def _drawable(values: Sequence[float]) -> FloatArray:
 
 def kappa_tails(n_repeated: int) -> FloatArray:
     """Compute the share of correct voxels with a kappa above each edge."""
-    return np.array([kappa_tail(float(edge), n_repeated) for edge in KAPPA_EDGES])
+    edges = torch.from_numpy(KAPPA_EDGES)
+    spread = Spread(edges, torch.ones_like(edges))
+    return p_of_kappa(spread, torch.tensor(n_repeated)).numpy()
 
 
 def hausman_tails(freedom: int) -> FloatArray:

@@ -12,6 +12,20 @@ from aslprep_nn.report.quality_number import QualityNumber
 
 _WRONG_MODEL = 'in {value} of grey-matter-like voxels the signal does not follow the model'
 
+
+def _cause(name: str, words: str, meaning: str) -> QualityNumber:
+    return QualityNumber(
+        f'fraction_{name}',
+        math.nan,
+        '1',
+        0,
+        0.1,
+        f'Share of the grey-matter-like voxels tested {meaning}.',
+        label=f'Model: {words}',
+        if_high=f'{_WRONG_MODEL} ({words})',
+    )
+
+
 TRUST_EXPECTATIONS = (
     QualityNumber(
         'fraction_consistent',
@@ -55,49 +69,23 @@ TRUST_EXPECTATIONS = (
         0,
         0.1,
         'Share of the grey-matter-like voxels tested whose signal does not follow the model, '
-        'whatever the cause: the sum of the next four.',
+        'whatever the cause.',
         label='Model not as assumed',
         if_high=_WRONG_MODEL,
     ),
-    QualityNumber(
-        'fraction_decay',
-        math.nan,
-        '1',
-        0,
-        0.1,
-        '… as if label decayed or left the tissue at another rate (T1 of tissue, outflow).',
-        label='… tissue decay',
-        if_high=f'{_WRONG_MODEL} (tissue decay)',
+    _cause(
+        'decay',
+        'tissue decay',
+        'that looks as if label decayed or left the tissue at another rate (T1 of tissue, outflow)',
     ),
-    QualityNumber(
-        'fraction_duration',
-        math.nan,
-        '1',
-        0,
-        0.1,
-        '… as if the labelling duration were another.',
-        label='… labelling duration',
-        if_high=f'{_WRONG_MODEL} (labelling duration): check the metadata',
+    _cause(
+        'duration', 'labelling duration', 'that looks as if the labelling duration were another'
     ),
-    QualityNumber(
-        'fraction_arterial',
-        math.nan,
-        '1',
-        0,
-        0.1,
-        '… as if label were still in arteries.',
-        label='… arterial blood',
-        if_high=f'{_WRONG_MODEL} (arterial blood)',
-    ),
-    QualityNumber(
-        'fraction_unclear',
-        math.nan,
-        '1',
-        0,
-        0.1,
-        '… for a cause that could not be named, dispersed arrival included.',
-        label='… cause unclear',
-        if_high=f'{_WRONG_MODEL} (cause unclear)',
+    _cause('arterial', 'arterial blood', 'that looks as if label were still in arteries'),
+    _cause(
+        'unclear',
+        'cause unclear',
+        'with a wrong model whose cause could not be named, dispersed arrival included',
     ),
     QualityNumber(
         'noise_ratio',

@@ -66,6 +66,7 @@ def trust_limits(results: RunResults) -> tuple[str, ...]:
 
 def fixed_t1_sentence(test: FixedT1Test, results: RunResults) -> str:
     """Say whether a group of voxels would rather have its own T1, and what that changes."""
+    shorter = test.t1_after < test.t1_before
     group = f'The {test.region} ({test.n_voxels} voxels)'
     if not test.p < LEVEL:
         return (
@@ -73,12 +74,13 @@ def fixed_t1_sentence(test: FixedT1Test, results: RunResults) -> str:
             f'assumed for all (p = {p_words(test.p)}; {test.t1_after:.3g} s fits best).'
         )
     unit = ' mL/100 g/min' if results.has_m0 else ' times the median'
+    outflow = ' Label that flows out again would look alike.' if shorter else ''
     return (
         f'{group} would rather have a tissue T1 of {test.t1_after:.3g} s than the '
         f'{test.t1_before:.3g} s assumed for all (p {_p_relation(test.p)}). With it the curve is '
         f'found wrong in {percent(test.misfit_after)} of them instead of '
         f'{percent(test.misfit_before)}, and their median CBF is {test.cbf_after:.3g} instead of '
-        f'{test.cbf_before:.3g}{unit}. Outflow of label would look the same.'
+        f'{test.cbf_before:.3g}{unit}.{outflow}'
     )
 
 

@@ -222,9 +222,9 @@ def trust_in():
 
 
 @pytest.fixture(scope='session')
-def tested_run(run):
-    """The run with its tests, nothing found in any region."""
-    return add_trust(run)
+def tested_run(simulate_run):
+    """A run with its tests."""
+    return add_trust(simulate_run(shape=(30, 36, 12)))
 
 
 @pytest.fixture(scope='session')

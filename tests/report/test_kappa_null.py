@@ -3,8 +3,11 @@
 import math
 
 import pytest
+import torch
 
-from aslprep_nn.report.kappa_null import kappa_quantile, kappa_tail
+from aslprep_nn.misspecification.null import p_of_kappa
+from aslprep_nn.misspecification.sandwich import Spread
+from aslprep_nn.report.kappa_null import kappa_quantile
 
 
 @pytest.mark.parametrize(
@@ -24,19 +27,17 @@ def test_quantiles_are_those_of_simulated_voxels(n_repetitions, quantiles):
 
 
 @pytest.mark.parametrize('n_repetitions', [3, 8, 50])
-def test_the_tail_is_the_inverse_of_the_quantile(n_repetitions):
-    for share in (0.05, 0.5, 0.95):
-        kappa = kappa_quantile(share, n_repetitions)
-        assert kappa_tail(kappa, n_repetitions) == pytest.approx(1 - share)
+def test_the_quantile_is_the_inverse_of_the_p_value(n_repetitions):
+    shares = (0.05, 0.5, 0.95)
+    kappa = torch.tensor([kappa_quantile(share, n_repetitions) for share in shares])
+    p = p_of_kappa(Spread(kappa, torch.ones(3)), torch.tensor(n_repetitions))
+    assert (1 - p).tolist() == pytest.approx(shares, abs=1e-4)
 
 
-def test_every_kappa_is_at_least_one_and_none_is_larger_than_infinity():
+def test_kappa_reaches_from_one_to_infinity():
     assert kappa_quantile(0.0, 8) == pytest.approx(1)
-    assert kappa_tail(1.0, 8) == 1
-    assert kappa_tail(math.inf, 8) == 0
     assert kappa_quantile(1.0, 8) == math.inf
 
 
 def test_two_repetitions_have_no_distribution():
-    assert math.isnan(kappa_tail(3.0, 2))
     assert math.isnan(kappa_quantile(0.5, 2))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from importlib.resources import files
 
@@ -113,6 +114,17 @@ def test_figures_beyond_the_limit_are_named_instead_of_shown(output_dir, monkeyp
     page = write_subject_page(output_dir, '01')
     assert page.stat().st_size < 600_000
     assert 'desc-mask_asl.png' in page.read_text()
+
+
+def test_a_report_that_an_earlier_version_left_is_shown_without_tests(output_dir, tmp_path):
+    shutil.copytree(output_dir, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / 'sub-01/figures/sub-01_desc-report_asl.json'
+    report = json.loads(path.read_text())
+    del report['trust']
+    path.write_text(json.dumps(report))
+    html = write_subject_page(tmp_path, '01').read_text()
+    assert report['verdict']['word'] in html
+    assert '-trust"' not in html
 
 
 def test_the_policy_forbids_the_network(output_dir):

@@ -39,13 +39,24 @@ def shifted(full_run):
     return replace(full_run, trust=trust)
 
 
-def of_test(results, name):
-    return next(figure for figure in p_maps(results) if figure.name == f'row{name}')
+def alone(results, name):
+    """Keep a single test."""
+    maps = {name: results.trust.maps[name]}
+    return replace(results, trust=replace(results.trust, maps=maps))
+
+
+def row_of(results, name):
+    (figure,) = p_maps(alone(results, name))
+    return figure
+
+
+def caption_of(results, name):
+    (quantity,) = p_quantities(alone(results, name))
+    return quantity.caption
 
 
 def test_there_is_a_row_for_every_test_that_was_made(full_run):
-    names = [figure.name for figure in p_maps(full_run)]
-    assert names == [f'row{test.p}' for test in TESTS]
+    assert [quantity.name for quantity in p_quantities(full_run)] == [test.p for test in TESTS]
     nothing = np.full(full_run.mask.shape, np.nan)
     maps = {**full_run.trust.maps, 'pnoise': nothing}
     del maps['phausman']
@@ -61,15 +72,15 @@ def test_a_run_without_tests_has_no_maps_of_them(run):
 
 
 def test_only_claimed_voxels_have_a_colour(full_run, shifted):
-    assert share_in_colour(of_test(full_run, 'pmodel')) < 1e-3
-    assert share_in_colour(of_test(shifted, 'pmodel')) > 0.02
+    assert share_in_colour(row_of(full_run, 'pmodel')) < 1e-3
+    assert share_in_colour(row_of(shifted, 'pmodel')) > 0.02
 
 
 def test_the_caption_counts_the_claims_and_states_the_threshold(full_run, shifted):
-    assert 'Nothing can be claimed' in of_test(full_run, 'pmodel').caption
+    assert 'Nothing can be claimed' in caption_of(full_run, 'pmodel')
     p = shifted.trust.maps['pmodel']
     threshold = claim_threshold(p, 0.05)
-    caption = of_test(shifted, 'pmodel').caption
+    caption = caption_of(shifted, 'pmodel')
     assert f'{int((p <= threshold).sum())} of {int(np.isfinite(p).sum())} are claimed' in caption
     assert f'p ≤ {threshold:.2g}' in caption
 

@@ -27,9 +27,12 @@ def page(full_run, tmp_path_factory):
     return page_of(full_run, tmp_path_factory.mktemp('full'))
 
 
-def test_the_figures_go_from_where_to_how_much(full_run):
+def test_the_figures_go_from_where_to_how_much(page):
+    (facts,) = page.parent.glob('sub-01/figures/*_desc-report_asl.json')
+    figures = json.loads(facts.read_text())['figures']
     rows = [f'row{test.p}' for test in TESTS]
-    assert names(full_run) == ['fullclasses', *rows, 'convergence', 'kappa', 'subsets']
+    expected = ['fullclasses', *rows, 'convergence', 'kappa', 'subsets']
+    assert [each['name'] for each in figures if each['section'] == 'trust'] == expected
 
 
 def test_the_page_shows_every_fact_of_the_section(full_run, page):
@@ -87,10 +90,11 @@ def test_a_run_in_which_no_voxel_could_be_tested_shows_its_limits(full_run, with
     assert trust_facts(nothing)['limits'] == full_run.trust.summary.limits
 
 
-def test_a_summary_without_regions_has_no_table(full_run):
+def test_a_summary_without_extras_has_no_tables(full_run):
     bare = replace(full_run, trust=replace(full_run.trust, summary=TrustSummary(0.05, (), ())))
-    assert trust_facts(bare)['regions'] is None
-    assert 'convergence' not in names(bare)
+    facts = trust_facts(bare)
+    assert facts['regions'] is None
+    assert facts['fixed_t1'] is None
 
 
 def test_a_region_named_by_an_atlas_is_text(simulate_run, trust_in, full_run, tmp_path):

@@ -106,6 +106,8 @@ def test_a_t1_of_its_own_is_told_with_what_it_changes(full_run):
     for words in ('brightest 10 % (700 voxels)', '1.44 s', '1.2 s', 'p < .001',
                   '6 % of them instead of 31 %', '64.5 instead of 71 mL/100 g/min'):  # fmt: skip
         assert words in found
+    assert 'flows out' not in found
+    assert 'flows out' in fixed_t1_sentence(replace(test, t1_after=1.0), full_run)
     doubtful = fixed_t1_sentence(replace(test, p=0.3), full_run)
     assert 'no reason to doubt the tissue T1 of 1.2 s' in doubtful
     assert '(p = .3;' in doubtful

@@ -53,11 +53,12 @@ function rgb(hex) {
 
 // One function per map: from a byte to a colour, and from a byte to words.
 function decoder(map) {
+  const missing = map.missing ?? 'no estimate';
   if (map.labels) {
     const labels = new Map(Object.entries(map.labels).map(([byte, [word, color]]) => [+byte, [word, rgb(color)]]));
     return {
       color: (byte) => labels.get(byte)?.[1],
-      words: (byte) => labels.get(byte)?.[0] ?? (byte === NO_ESTIMATE ? map.missing : ''),
+      words: (byte) => labels.get(byte)?.[0] ?? (byte === NO_ESTIMATE ? missing : ''),
     };
   }
   const colors = map.colors.map(rgb), below = map.below && rgb(map.below);
@@ -73,7 +74,7 @@ function decoder(map) {
     },
     words: (byte) => {
       if (byte === OUTSIDE) return '';
-      if (byte === NO_ESTIMATE) return map.missing;
+      if (byte === NO_ESTIMATE) return missing;
       const edge = byte === LAST ? '≥ ' : byte === FIRST ? '≤ ' : '';
       return edge + value(byte).toFixed(digits).replace('-', '−');
     },
