@@ -136,6 +136,11 @@ def _kappa_panel(axes: Axes, one: OrganConvergence) -> None:
         _line(axes, one, one.spectra[scenario].kappa, color=FAINT, label=label)
     resampled = 'correct, resampled with replacement'
     _line(axes, one, one.resampled.kappa, color=GREEN, label=resampled)
+    subsets = [value if math.isfinite(value) else math.nan for value in one.subsets.kappa]
+    axes.plot(
+        one.subsets.n_repetitions, subsets, 'x', color=INK, markersize=5, zorder=4,
+        label='correct, subsets without replacement',
+    )  # fmt: skip
     for scenario in (Scenario.MOVED, Scenario.FLOW, Scenario.CORRECT):
         kappa = one.spectra[scenario].kappa
         _line(axes, one, kappa, color=COLORS[scenario], label=str(scenario), marker='o')

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from aslprep_nn.acquisition import Acquisition
-from aslprep_nn.estimation.information import Covariance, fisher_information
 from aslprep_nn.estimation.least_squares import fit_cbf_att
+from aslprep_nn.misspecification.bootstrap import convergence
 from aslprep_nn.misspecification.reproduction import reference
 from aslprep_nn.misspecification.reproduction.evidence import Finding, error_of_median
 from aslprep_nn.misspecification.reproduction.magnitudes import Magnitude
@@ -26,16 +27,20 @@ from aslprep_nn.misspecification.reproduction.scenarios import (
     repeat,
     signal_of,
 )
-from aslprep_nn.signal.model import SignalModel
+from aslprep_nn.misspecification.reproduction.settling import (
+    ERROR_OF_MEDIAN_SQUARE,
+    Settling,
+    settling,
+)
+from aslprep_nn.misspecification.summary import Convergence
 
+#: Subsets drawn without replacement for each number of repetitions.
+N_DRAWS = 10
+#: Standard error of the median kappa of many voxels at 8 to 10 repetitions, relative and times
+#: the root of their number.
+ERROR_OF_MEDIAN_KAPPA = 0.85
 #: The paper simulates up to 50 repetitions (section 3.2).
 N_REPETITIONS = (2, 3, 4, 6, 8, 10, 16, 24, 32, 50)
-#: A voxel takes part in bias and variance where the bound on its standard deviations, with the
-#: organ's own number of repetitions, is below these: CBF relative, ATT [s].
-IDENTIFIED_CBF, IDENTIFIED_ATT = 0.3, 0.25
-#: Median of the square of a standard normal variable, and the standard error of the median of
-#: many, relative and times the root of their number.
-MEDIAN_SQUARE, ERROR_OF_MEDIAN_SQUARE = 0.4549, 2.33
 
 
 @dataclass(frozen=True)
@@ -53,28 +58,6 @@ class Spectrum:
 
 
 @dataclass(frozen=True)
-class Settling:
-    """Bias and scatter of the estimates of a correct model, one per number of repetitions.
-
-    ``bias`` is the absolute mean error over identified voxels, ``std`` the root of the median
-    squared error over that of a standard normal variable, ``bound`` the root of the median
-    Cramér-Rao bound, and ``ratio`` the median of squared error over bound, over that of a
-    standard normal variable: 1 for an efficient estimator. CBF [mL/100 g/min], ATT [s].
-    ``n_voxels`` are identified.
-    """
-
-    bias_cbf: tuple[float, ...]
-    bias_att: tuple[float, ...]
-    std_cbf: tuple[float, ...]
-    std_att: tuple[float, ...]
-    bound_cbf: tuple[float, ...]
-    bound_att: tuple[float, ...]
-    ratio_cbf: tuple[float, ...]
-    ratio_att: tuple[float, ...]
-    n_voxels: int
-
-
-@dataclass(frozen=True)
 class OrganConvergence:
     """What Figure 1 shows of one organ.
 
@@ -88,6 +71,8 @@ class OrganConvergence:
         By scenario.
     resampled
         Of the correct model, from repetitions drawn with replacement as in the paper.
+    subsets
+        Of the correct model, from repetitions drawn without replacement as in the app.
     settling
         Of the correct model with magnitude noise.
     """
@@ -96,6 +81,7 @@ class OrganConvergence:
     n_repetitions: tuple[int, ...]
     spectra: dict[Scenario, Spectrum]
     resampled: Spectrum
+    subsets: Convergence
     settling: Settling
 
 
@@ -127,7 +113,8 @@ def organ_convergence(organ: Organ, n_voxels: int, n_wrong: int, seed: int) -> O
         n_repetitions=N_REPETITIONS,
         spectra={Scenario.CORRECT: _spectrum(organ.protocol, _first_of(data)), **spectra},
         resampled=_spectrum(organ.protocol, _resampled(data, generator)),
-        settling=settling(organ, truth, data),
+        subsets=_subsets(organ, data, seed),
+        settling=settling(organ, truth, data, N_REPETITIONS),
     )
 
 
@@ -137,53 +124,13 @@ def convergence_findings(found: Sequence[OrganConvergence]) -> Iterator[Finding]
         correct, place = one.spectra[Scenario.CORRECT], one.n_repetitions.index
         yield from _kappa_findings(one)
         yield from _resampled_findings(one)
+        yield from _subset_findings(one)
         for count, expected_pair in reference.MEDIAN_EIGENVALUES.items():
             pair = correct.lambda_max[place(count)], correct.lambda_min[place(count)]
             for name, ours, value in zip(('largest', 'smallest'), pair, expected_pair, strict=True):
                 quantity = f'median {name} eigenvalue, M in the denominator, M = {count}'
                 yield _finding(one, quantity, ours * (count - 1) / count, value, 0.03)
         yield from _settling_findings(one)
-
-
-def settling(organ: Organ, truth: Truth, data: Tensor) -> Settling:
-    """Measure bias and scatter of the fits to the first M repetitions for each M."""
-    bound = bound_of(organ.protocol, truth, organ.population.noise)
-    kept = identified(truth, bound, organ.n_repetitions)
-    n_timings = organ.protocol.n_measurements
-    columns: list[tuple[float, ...]] = []
-    for count in N_REPETITIONS:
-        fit = fit_cbf_att(data[:, : count * n_timings], repeat(organ.protocol, count))
-        row = []
-        for name, true, one in (('cbf', truth.cbf, bound.cbf), ('att', truth.att, bound.att)):
-            error = (fit.parameters[name] - true)[kept]
-            promised = one[kept] / count
-            row += [
-                abs(float(error.nanmean())),
-                float((error.square().nanmedian() / MEDIAN_SQUARE).sqrt()),
-                float(promised.median().sqrt()),
-                float((error.square() / promised).nanmedian() / MEDIAN_SQUARE),
-            ]
-        columns.append(tuple(row))
-    bias_cbf, std_cbf, bound_cbf, ratio_cbf, bias_att, std_att, bound_att, ratio_att = zip(
-        *columns, strict=True
-    )
-    return Settling(
-        bias_cbf, bias_att, std_cbf, std_att, bound_cbf, bound_att, ratio_cbf, ratio_att,
-        n_voxels=int(kept.sum()),
-    )  # fmt: skip
-
-
-def bound_of(protocol: Acquisition, truth: Truth, noise: float) -> Covariance:
-    """Compute the Cramér-Rao bound of one repetition at the truth."""
-    one = torch.ones(protocol.n_measurements, 1, dtype=torch.float64)
-    information = fisher_information(SignalModel.of([protocol]), truth.cbf, truth.att, one)
-    return information.covariance(torch.full_like(truth.cbf, noise))
-
-
-def identified(truth: Truth, bound: Covariance, n_repetitions: int) -> Tensor:
-    """Find the voxels whose CBF and ATT so many repetitions determine, ``(voxel,)``."""
-    sure_of_att = (bound.att / n_repetitions).sqrt() < IDENTIFIED_ATT
-    return sure_of_att & ((bound.cbf / n_repetitions).sqrt() < IDENTIFIED_CBF * truth.cbf)
 
 
 def resample(data: Tensor, n_repetitions: int, generator: torch.Generator) -> Tensor:
@@ -207,6 +154,15 @@ def _resampled(data: Tensor, generator: torch.Generator) -> Iterator[Tensor]:
         yield resample(first, count, generator)
 
 
+def _subsets(organ: Organ, data: Tensor, seed: int) -> Convergence:
+    """Follow kappa over subsets of as many repetitions as were scanned."""
+    acquisition = repeat(organ.protocol, organ.n_repetitions)
+    scanned = data[:, : acquisition.n_measurements]
+    fit = fit_cbf_att(scanned, acquisition)
+    found = convergence(scanned, acquisition, fit, n_draws=N_DRAWS, seed=seed)
+    return cast(Convergence, found)  # there are enough repetitions and voxels
+
+
 def _spectrum(protocol: Acquisition, samples: Iterator[Tensor]) -> Spectrum:
     rows = []
     for count, data in zip(N_REPETITIONS, samples, strict=True):
@@ -228,8 +184,9 @@ def _kappa_findings(one: OrganConvergence) -> Iterator[Finding]:
     correct = one.spectra[Scenario.CORRECT]
     for count, value in reference.MEDIAN_KAPPA.items():
         place = one.n_repetitions.index(count)
+        tolerance = 0.02 * value if math.isfinite(value) else 0.0
         finding = _finding(
-            one, f'median kappa, M = {count}', correct.kappa[place], value, 0.02 * value
+            one, f'median kappa, M = {count}', correct.kappa[place], value, tolerance
         )
         yield replace(finding, error=correct.kappa_error[place])
 
@@ -245,6 +202,16 @@ def _resampled_findings(one: OrganConvergence) -> Iterator[Finding]:
             error=one.resampled.kappa_error[place],
             note='the reference has ten draws common to all voxels; ours are of each voxel',
         )
+
+
+def _subset_findings(one: OrganConvergence) -> Iterator[Finding]:
+    for count, kappa in zip(one.subsets.n_repetitions, one.subsets.kappa, strict=True):
+        if count in reference.MEDIAN_KAPPA and math.isfinite(kappa):
+            value = reference.MEDIAN_KAPPA[count]
+            quantity = f'median kappa, subsets without replacement, M = {count}'
+            # All subsets come from the same thousand voxels, so that one such sample's error stays.
+            error = ERROR_OF_MEDIAN_KAPPA * value / one.subsets.n_voxels**0.5
+            yield replace(_finding(one, quantity, kappa, value, 0.02 * value), error=error)
 
 
 def _settling_findings(one: OrganConvergence) -> Iterator[Finding]:

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from aslprep_nn.estimation.benchmark.scenarios import Row, Table
 
+#: Fewer voxels than this make no rate.
+FEWEST_VOXELS = 50
+
 Record = dict[str, str | float | bool | None]
 
 
@@ -141,8 +144,13 @@ class Share:
             return math.nan
         return math.sqrt(self.value * (1 - self.value) / self.n_voxels)
 
+    @property
+    def says_something(self) -> bool:
+        """Whether it is of enough voxels to be a rate."""
+        return self.n_voxels >= FEWEST_VOXELS
+
     def __str__(self) -> str:
-        return f'{self.value:.3f}' if self.n_voxels else '–'
+        return f'{self.value:.3f}' if self.says_something else '–'
 
 
 def error_of_median(values: Tensor) -> float:

@@ -40,6 +40,11 @@ def test_resampling_with_replacement_inflates_kappa(brain):
         )
 
 
+def test_subsets_without_replacement_leave_kappa_at_its_null(brain):
+    kappa = dict(zip(brain.subsets.n_repetitions, brain.subsets.kappa, strict=True))
+    assert kappa[8] == pytest.approx(EXACT_MEDIAN[8], rel=0.12)
+
+
 def test_eigenvalues_of_a_correct_model_approach_one_from_both_sides(brain):
     correct = brain.spectra[Scenario.CORRECT]
     assert at(correct.lambda_max, 10) > at(correct.lambda_max, 50) > 1
@@ -60,7 +65,8 @@ def test_the_variance_of_a_correct_model_reaches_its_bound(brain):
 
 def test_every_number_of_the_reference_has_one_of_ours(brain):
     quantities = [finding.quantity for finding in convergence_findings([brain])]
-    assert len(quantities) == len(set(quantities)) == 7 + 4 + 2 + 4
+    # kappa, eigenvalues, with replacement, subsets of 4, 8 and 10, variance and bias
+    assert len(quantities) == len(set(quantities)) == 7 + 4 + 2 + 3 + 4
 
 
 def test_each_voxel_draws_its_own_repetitions():

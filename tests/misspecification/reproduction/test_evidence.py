@@ -54,6 +54,11 @@ def test_a_share_counts_tested_voxels_only():
     share = Share.below(torch.tensor([0.01, 0.2, torch.nan, 0.04]))
     assert (share.value, share.n_voxels) == (pytest.approx(2 / 3), 3)
     assert share.error == pytest.approx(math.sqrt(2 / 9 / 3))
+    assert str(share) == '–'
+
+
+def test_a_share_of_many_voxels_is_a_rate():
+    assert str(Share.below(torch.arange(100) / 100 + 0.001)) == '0.050'
 
 
 def test_a_share_of_nothing_is_a_dash():

@@ -29,3 +29,10 @@ def test_maps_before_and_after_differ_only_in_the_brightest_voxels():
     before, after = maps.before['pmodel'], maps.after['pmodel']
     changed = (before != after)[np.isfinite(before)]
     assert changed.mean() == pytest.approx(0.1, rel=0.1)
+
+
+def test_the_t1_of_the_brightest_is_found_without_knowing_it(evidence):
+    found = [finding for finding in evidence[1] if 'T1 found' in finding.quantity]
+    assert [finding.reference for finding in found] == pytest.approx([1.44, 1.68])
+    for finding in found:
+        assert finding.ours == pytest.approx(finding.reference, rel=0.05)
