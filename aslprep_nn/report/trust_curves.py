@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from aslprep_nn.estimation.information import FEWEST_DEGREES_OF_FREEDOM
 from aslprep_nn.maps import FloatArray
+from aslprep_nn.misspecification.bootstrap import null_kappa
 from aslprep_nn.misspecification.null import p_of_kappa
 from aslprep_nn.misspecification.sandwich import Spread
 from aslprep_nn.misspecification.summary import Convergence
@@ -27,7 +28,6 @@ from aslprep_nn.report.figures import (
     blank,
     curve,
 )
-from aslprep_nn.report.kappa_null import kappa_quantile
 from aslprep_nn.report.regions import BoolArray, gm_like, measurements_by_timing
 from aslprep_nn.report.results import RunResults
 from aslprep_nn.report.trust_tests import n_repetitions
@@ -46,14 +46,14 @@ def kappa_histogram(results: RunResults) -> Figure | None:
     n_repeated = n_repetitions(results)
     kappa = _map(results, 'kappa')
     brain, bright = _finite_in(kappa, results.mask), _finite_in(kappa, gm_like(results))
-    expected = kappa_quantile(0.5, n_repeated)
-    if not brain.size or np.isnan(expected):
+    expected = null_kappa(0.5, n_repeated)
+    if not brain.size or np.isinf(expected):
         return None
     canvas = blank(560, 300)
     axes = canvas.subplots()
     dress(axes, 'kappa', 'voxels [%]')
     axes.axvspan(
-        kappa_quantile(0.05, n_repeated), min(kappa_quantile(0.95, n_repeated), KAPPA_EDGES[-1]),
+        null_kappa(0.95, n_repeated), min(null_kappa(0.05, n_repeated), KAPPA_EDGES[-1]),
         color=SHADE, linewidth=0, zorder=0,
     )  # fmt: skip
     _stairs(axes, brain, KAPPA_EDGES, FAINT, 'brain')

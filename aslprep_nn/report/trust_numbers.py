@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from aslprep_nn.maps import FloatArray
+from aslprep_nn.misspecification.bootstrap import null_kappa
 from aslprep_nn.misspecification.multiplicity import VoxelClass
-from aslprep_nn.report.kappa_null import kappa_quantile
 from aslprep_nn.report.regions import BoolArray
 from aslprep_nn.report.results import RunResults, Trust
 from aslprep_nn.report.trust_expectations import TRUST_EXPECTATIONS
@@ -137,5 +137,5 @@ def _kappa_ratio(results: RunResults, trust: Trust, bright: BoolArray) -> float:
     """Divide the median kappa by what correct noise gives; NaN below three repetitions."""
     kappa = trust.maps['kappa'][bright]
     known = kappa[np.isfinite(kappa)]
-    usual = kappa_quantile(0.5, n_repetitions(results))
-    return float(np.median(known)) / usual if known.size else math.nan
+    usual = null_kappa(0.5, n_repetitions(results))
+    return float(np.median(known)) / usual if known.size and math.isfinite(usual) else math.nan

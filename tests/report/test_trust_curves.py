@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from aslprep_nn.misspecification.bootstrap import null_kappa
 from aslprep_nn.report.drawn_map import percent
-from aslprep_nn.report.kappa_null import kappa_quantile
 from aslprep_nn.report.trust_curves import (
     HAUSMAN_EDGES,
     KAPPA_EDGES,
@@ -42,14 +42,14 @@ def with_convergence(results, **changes):
 def test_kappa_stands_beside_its_null(full_run):
     figure = kappa_histogram(full_run)
     assert {'brain', 'grey-matter-like', 'noise as assumed'} <= words_of(figure)
-    assert f'median is then {kappa_quantile(0.5, 8):.2f}' in figure.caption
+    assert f'median is then {null_kappa(0.5, 8):.2f}' in figure.caption
     median = float(re.search(r'median is ([\d.]+), with', figure.alt).group(1))
-    assert median == pytest.approx(kappa_quantile(0.5, 8), rel=0.15)
+    assert median == pytest.approx(null_kappa(0.5, 8), rel=0.15)
 
 
 def test_kappa_of_correct_noise_fills_the_bins_as_the_null_says():
     shares = np.random.default_rng(0).random(20_000)
-    kappa = np.array([kappa_quantile(share, 8) for share in shares])
+    kappa = np.array([null_kappa(share, 8) for share in shares])
     measured, expected = shares_in_bins(kappa, KAPPA_EDGES), null_shares_in_bins(kappa_tails(8))
     assert measured.sum() == pytest.approx(100)
     assert expected.sum() == pytest.approx(100)
