@@ -72,7 +72,10 @@ class Fan:
     Parameters
     ----------
     edges
-        The kinks that bound the intervals, and the ends of the range, ``(edge,)`` [s].
+        Where the intervals meet, and the ends of the range, ``(edge,)`` [s].
+    is_kink
+        Whether the slope of the signal jumps at an edge, or the range ends there, ``(edge,)``;
+        elsewhere an interval between kinks was halved.
     flat
         Whether ATT leaves the direction of the signal unchanged, ``(interval,)``.
     open_ends
@@ -100,6 +103,7 @@ class Fan:
     """
 
     edges: Tensor
+    is_kink: Tensor
     flat: Tensor
     open_ends: tuple[bool, bool]
     signals: Tensor
@@ -140,17 +144,17 @@ class Fan:
 
         edges = interval_edges(model.kinks(), att_range)
         edges, open_ends = trim_ends(edges, tells_nothing(signal(edges, plain) * root_weight))
-        flat = is_flat(signal(edges) * root_weight, edges)
         nodes = halve_until_plane(signal, edges)
+        flat = is_flat(signal(nodes) * root_weight, nodes)
         halfway = (nodes + torch.cat([nodes[1:], nodes[-1:]])) / 2
         along, across, axes = orthonormalize(signal(nodes) * root_weight)
         shape = ConeShape.of(signal(nodes), signal(halfway))
         faster = shape.place(nodes, signal(halfway, cbf=PROBED_CBF))
         bias = torch.stack([faster[0] - 1, faster[1] - halfway]) / (PROBED_CBF - EXPECTED_CBF)
-        interval = (torch.searchsorted(edges, nodes, right=True) - 1).clamp(max=len(flat) - 1)
-        interval = nearest_not_flat(flat)[interval]
+        interval = nearest_not_flat(flat)[torch.arange(len(nodes)).clamp(max=len(flat) - 1)]
         return cls(
-            edges=edges.to(dtype),
+            edges=nodes.to(dtype),
+            is_kink=torch.isin(nodes, edges),
             flat=flat,
             open_ends=open_ends,
             signals=signal(nodes, plain).to(dtype),
@@ -275,6 +279,7 @@ class Fan:
         return replace(
             self,
             edges=self.edges.to(device),
+            is_kink=self.is_kink.to(device),
             flat=self.flat.to(device),
             signals=self.signals.to(device),
             projector=self.projector.to(device),

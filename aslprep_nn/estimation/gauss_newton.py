@@ -13,9 +13,10 @@ from aslprep_nn.estimation.repetitions import Summary
 from aslprep_nn.signal.kinetics import Linearization
 from aslprep_nn.signal.model import SignalModel
 
-#: Relative fall of the cost in a step after which another one is taken. Because the signal is
-#: nearly linear in a step's coordinates, a smaller fall ends within a millionth of the least cost.
-STILL_FALLING = 5e-4
+#: Relative fall of the cost in a step after which another one is taken. Where the signal is
+#: nearly linear in a step's coordinates, a smaller fall ends within a millionth of the least
+#: cost; a model that bends between kinks needs the second number for that.
+STILL_FALLING, STILL_FALLING_IF_BENT = 5e-4, 1e-6
 MOST_STEPS = 8
 
 
@@ -47,6 +48,7 @@ def descend(
     interval: tuple[Tensor, Tensor],
     *,
     take_step: Step | None = None,
+    still_falling: float = STILL_FALLING,
 ) -> Solution:
     """Move to the least-squares optimum of an interval from a nearby point.
 
@@ -66,12 +68,14 @@ def descend(
         The edges of each voxel's interval, ``(voxel,)`` each [s].
     take_step
         `gauss_newton_step`, or the same compiled.
+    still_falling
+        Relative fall of the cost after which another step is taken.
     """
     low, high = interval
     take_step = take_step or gauss_newton_step
     solution, gain = take_step(model, data, start, interval)
     for _ in range(MOST_STEPS - 1):
-        voxels = (gain > STILL_FALLING).nonzero().squeeze(-1)
+        voxels = (gain > still_falling).nonzero().squeeze(-1)
         if not len(voxels):
             break
         again, gain[voxels] = take_step(

@@ -10,7 +10,13 @@ from torch import Tensor
 from aslprep_nn.estimation.cones import highest
 from aslprep_nn.estimation.fan import EXPECTED_CBF, PROBED_CBF, Fan, Projection, Start
 from aslprep_nn.estimation.fit import Fit
-from aslprep_nn.estimation.gauss_newton import Solution, Step, descend
+from aslprep_nn.estimation.gauss_newton import (
+    STILL_FALLING,
+    STILL_FALLING_IF_BENT,
+    Solution,
+    Step,
+    descend,
+)
 from aslprep_nn.estimation.information import Covariance
 from aslprep_nn.estimation.repetitions import Summary
 from aslprep_nn.maps import FitStatus
@@ -23,6 +29,8 @@ NEAR_TIE = 0.003
 OTHER_DECAY = 2e-4
 #: ... as often as that happens, up to this many intervals per voxel.
 MOST_RIVALS = 4
+#: Edges without a kink that a voxel may cross on its way to its optimum.
+MOST_CROSSINGS = 16
 #: ATT that differ by this much [s] are told apart by no protocol that gives signals whose
 #: squared difference is this small a part of their energy.
 SAME_ATT, SAME_SIGNAL = 0.05, 1e-6
@@ -57,6 +65,7 @@ def find_optimum(
     found = _Search(fan, model, data, take_step, start)
     found.try_neighbors()
     found.try_rivals(projection)
+    found.cross_smooth_edges()
     found.enter_flat()
     status = _status(fan, found.best, found.interval, data)
     return Optimum(*found.best, _flag_ambiguous(status, found.ambiguous))
@@ -74,8 +83,9 @@ class _Search:
         start: Start,
     ) -> None:
         self.fan, self.model, self.data, self.take_step = fan, model, data, take_step
-        bounds = fan.bounds(start.interval)
-        self.best = descend(model, data, start[:2], bounds, take_step=take_step)
+        is_bent = not bool(fan.is_kink.all())
+        self.still_falling = STILL_FALLING_IF_BENT if is_bent else STILL_FALLING
+        self.best = self._descend(None, start)
         self.interval = start.interval
         self.ambiguous = torch.zeros_like(self.interval, dtype=torch.bool)
 
@@ -84,6 +94,23 @@ class _Search:
         beside = self.fan.beside(self.interval, self.best.att, NEAR_KINK)
         voxels = (beside != self.interval).nonzero().squeeze(-1)
         self._challenge(voxels, Start(*self.best[:2], beside).at(voxels))
+
+    def cross_smooth_edges(self) -> None:
+        """Go on beyond an edge that is no kink, as long as that is better."""
+        if bool(self.fan.is_kink.all()):
+            return
+        voxels = torch.arange(len(self.interval), device=self.interval.device)
+        for _ in range(MOST_CROSSINGS):
+            interval, att = self.interval[voxels], self.best.att[voxels]
+            low, high = self.fan.bounds(interval)
+            earlier = (att <= low + ON_EDGE) & ~self.fan.is_kink[interval]
+            later = (att >= high - ON_EDGE) & ~self.fan.is_kink[interval + 1]
+            kept = (earlier | later).nonzero().squeeze(-1)
+            if not len(kept):
+                return
+            voxels, beside = voxels[kept], (interval + later.long() - earlier.long())[kept]
+            self._challenge(voxels, Start(self.best.cbf[voxels], self.best.att[voxels], beside))
+            voxels = voxels[self.interval[voxels] == beside]
 
     def try_rivals(self, projection: Projection) -> None:
         """Solve the intervals that promise nearly as low a cost, best first; uses up energies."""
@@ -143,13 +170,15 @@ class _Search:
         self.ambiguous[voxels] |= apart & tied
         self._accept(voxels, start, solved, solved.cost < self.best.cost[voxels])
 
-    def _descend(self, voxels: Tensor, start: Start) -> Solution:
+    def _descend(self, voxels: Tensor | None, start: Start) -> Solution:
+        """Refine a start of some voxels; of all where None are named."""
         return descend(
-            self.model.at(voxels),
-            self.data.at(voxels),
+            self.model if voxels is None else self.model.at(voxels),
+            self.data if voxels is None else self.data.at(voxels),
             start[:2],
             self.fan.bounds(start.interval),
             take_step=self.take_step,
+            still_falling=self.still_falling,
         )
 
     def _accept(self, voxels: Tensor, start: Start, solved: Solution, won: Tensor) -> None:
@@ -163,7 +192,8 @@ class _Search:
 def _status(fan: Fan, best: Solution, interval: Tensor, data: Summary) -> Tensor:
     """Say what kind of optimum each voxel has; later rules overrule earlier ones."""
     low, high = fan.bounds(interval)
-    at_low, at_high = best.att <= low + ON_EDGE, best.att >= high - ON_EDGE
+    at_low = (best.att <= low + ON_EDGE) & fan.is_kink[interval]
+    at_high = (best.att >= high - ON_EDGE) & fan.is_kink[interval + 1]
     last_interval = len(fan.flat) - 1
     first, last = at_low & (interval == 0), at_high & (interval == last_interval)
     flat = fan.flat[interval]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,26 +10,12 @@ from torch import Tensor
 from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.misspecification.assessment import Assessment, assess
+from aslprep_nn.misspecification.bootstrap import convergence
+from aslprep_nn.misspecification.fixed_parameter import fixed_t1_test
+from aslprep_nn.misspecification.regions import region_tests
 from aslprep_nn.misspecification.summary import TrustSummary
 from aslprep_nn.misspecification.voxel_tests import SCORE_NAMES
 from aslprep_nn.settings import TrustOptions
-
-
-class Groups(NamedTuple):
-    """Voxels taken together.
-
-    Parameters
-    ----------
-    regions
-        Which voxels lie in each, ``(voxel,)``, by the name of the region; they may overlap, and
-        the first is the brain.
-    own_t1
-        Voxels that are given a T1 of their own to see whether they want one, ``(voxel,)``.
-    """
-
-    regions: Mapping[str, Tensor]
-    own_t1: Tensor
-
 
 #: The p-values that classes follow from.
 CLASSIFYING = ('pnoise', 'pmodel', *(p for _, p in SCORE_NAMES.values()))
@@ -47,7 +32,7 @@ def assess_run(
     relative_delta_m: Tensor,
     acquisition: Acquisition,
     fit: Fit,
-    groups: Groups,
+    regions: Mapping[str, Tensor],
     *,
     slice_delay: Tensor | None = None,
     options: TrustOptions | None = None,
@@ -62,23 +47,30 @@ def assess_run(
         delta M / M0 of tissue, ``(voxel, measurement)``; NaN marks a missing measurement.
     acquisition, fit, slice_delay, device
         As in `assess`.
-    groups
-        Voxels taken together.
+    regions
+        Which voxels lie in each, ``(voxel,)``, by the name of the region; they may overlap, and
+        the first is the brain.
     options
         How much is tested; the standard choice when absent.
     seed
         Of the subsets drawn.
     """
     options = options or TrustOptions()
+    measured = relative_delta_m, acquisition, fit
     found = assess(
-        relative_delta_m,
-        acquisition,
-        fit,
+        *measured,
         slice_delay=slice_delay,
         false_discovery_rate=options.false_discovery_rate,
         device=device,
     )
+    settled = convergence(
+        *measured, n_draws=options.n_draws, seed=seed, slice_delay=slice_delay, device=device
+    )
     summary = TrustSummary(
-        false_discovery_rate=options.false_discovery_rate, limits=found.limits, regions=()
+        false_discovery_rate=options.false_discovery_rate,
+        limits=found.limits,
+        regions=region_tests(*measured, found, regions, slice_delay=slice_delay, device=device),
+        convergence=settled,
+        fixed_t1=fixed_t1_test(*measured, found, slice_delay=slice_delay, device=device),
     )
     return found, summary

@@ -27,7 +27,8 @@ from aslprep_nn.report.quality import (
 from aslprep_nn.report.results import RunResults, Trust
 from aslprep_nn.report.run import write_run_report
 from aslprep_nn.run import ASLRun
-from aslprep_nn.settings import Settings
+from aslprep_nn.settings import Misspecification, Settings
+from aslprep_nn.testability import TrustTest, possible_tests
 from aslprep_nn.version import __version__
 from aslprep_nn.writing import write_atomically
 
@@ -35,6 +36,11 @@ from aslprep_nn.writing import write_atomically
 FLOWS = ('cbf', 'std_cbf', 'stdcbf')
 RELATIVE = 'relative: 1 is the median of the brain'
 TRUST_SUMMARY = '_desc-summary_misspec.json'
+SANDWICH = (
+    'the larger of the Cramér–Rao bound and of the sandwich covariance, which the scatter of the '
+    'repetitions implies without assumptions on the noise; the bound alone where ATT is too '
+    'uncertain for the sandwich'
+)
 SD_METHOD = {
     True: 'Cramér–Rao bound averaged over the uncertainty of ATT, at the noise measured between '
     'repetitions',
@@ -91,7 +97,7 @@ def write_derivatives(
             content = _divided(path, unit)
         write_atomically(target, content)
         sidecar = target.with_name(target.name.replace('.nii.gz', '.json'))
-        write_atomically(sidecar, bids.sidecar(settings, run, name, _facts(run, name)))
+        write_atomically(sidecar, bids.sidecar(settings, run, name, _facts(run, settings, name)))
         written += [target, sidecar]
     tables = [
         *_write_context(run, settings),
@@ -181,7 +187,7 @@ def _motion_notes(run: ASLRun, reference: Image) -> list[str]:
     return [obstacle] if obstacle and run.has_raw_volumes else []
 
 
-def _facts(run: ASLRun, name: str) -> dict[str, Any]:
+def _facts(run: ASLRun, settings: Settings, name: str) -> dict[str, Any]:
     """Return the sidecar fields that depend on the run and the kind of map."""
     facts: dict[str, Any] = {}
     if name in KINDS and _unit(run, name):
@@ -189,7 +195,9 @@ def _facts(run: ASLRun, name: str) -> dict[str, Any]:
     if name in ('cbf', 'att'):
         facts['Estimator'] = 'least squares' if run.estimates_att else 'single-delay formula'
     if name.startswith('std_'):
-        facts['Method'] = SD_METHOD[run.estimates_att]
+        is_tested = settings.trust.misspecification is not Misspecification.OFF
+        has_sandwich = is_tested and TrustTest.ASSUMPTIONS in possible_tests(run.acquisition)
+        facts['Method'] = SANDWICH if has_sandwich else SD_METHOD[run.estimates_att]
     if name in FLOWS and not run.has_m0:
         facts['Description'] = f'{KINDS[name].description} There is no M0: {RELATIVE}.'
     return facts

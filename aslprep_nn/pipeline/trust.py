@@ -6,19 +6,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.calibration.slice_timing import slice_delay
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.maps import FloatArray
-from aslprep_nn.misspecification.trust import Groups, assess_run, known_classes
+from aslprep_nn.misspecification.sandwich import standard_deviations
+from aslprep_nn.misspecification.trust import assess_run, known_classes
 from aslprep_nn.pipeline.images import load_mask, load_series, put_into, save
-from aslprep_nn.pipeline.steps import choose_device
+from aslprep_nn.pipeline.steps import choose_device, where_known
 from aslprep_nn.preprocessing.brightness import GREY_MATTER_SHARE, brightest, late_delta_m
 from aslprep_nn.settings import TrustOptions
-
-#: Wang, Tamir & Bush give this share of the voxels, the brightest, a T1 of their own.
-OWN_T1_SHARE = 0.1
 
 
 class Trust(NamedTuple):
@@ -50,28 +49,27 @@ def assess_trust(
         torch.from_numpy(signal),
         acquisition,
         fitted,
-        _groups(signal, acquisition),
+        _regions(signal, acquisition),
         slice_delay=torch.from_numpy(slice_delay(acquisition, brain.shape)[brain].copy()),
         options=options,
         seed=seed,
         device=place,
     )
     values = {**found.statistics, 'class': known_classes(found)}
+    spread = standard_deviations(found, fitted)
+    values |= {f'std_{name}': value for name, value in spread.items()}
     maps = [
-        save(folder / f'{name}.nii.gz', put_into(brain, value.cpu().numpy()), affine)
+        save(folder / f'{name}.nii.gz', put_into(brain, where_known(name, value, fitted)), affine)
         for name, value in values.items()
     ]
     (folder / 'summary.json').write_text(summary.as_json(), encoding='utf-8')
     return Trust(tuple(maps), folder / 'summary.json')
 
 
-def _groups(signal: FloatArray, acquisition: Acquisition) -> Groups:
+def _regions(signal: FloatArray, acquisition: Acquisition) -> dict[str, Tensor]:
     """Choose by brightness what an anatomical image would tell better."""
     late = late_delta_m(signal, acquisition)
-    return Groups(
-        regions={
-            'brain': torch.ones(len(late), dtype=torch.bool),
-            'grey-matter-like': torch.from_numpy(brightest(late, GREY_MATTER_SHARE)),
-        },
-        own_t1=torch.from_numpy(brightest(late, OWN_T1_SHARE)),
-    )
+    return {
+        'brain': torch.ones(len(late), dtype=torch.bool),
+        'grey-matter-like': torch.from_numpy(brightest(late, GREY_MATTER_SHARE)),
+    }

@@ -83,8 +83,8 @@ def test_a_population_has_its_own_t1():
 
 
 def test_every_table_can_be_asked_for_by_name():
-    names = ['recovery', 'optimum', 'scatter', 'macrovascular', 'speed', 'scaling']
-    assert list(benchmark_tables(quick=True))[:6] == names
+    names = ['recovery', 'optimum', 'models', 'scatter', 'macrovascular', 'speed', 'scaling']
+    assert list(benchmark_tables(quick=True))[:7] == names
 
 
 @pytest.mark.gpu

@@ -81,7 +81,8 @@ def test_cones_of_continuous_labelling_need_no_halving(pcasl_6):
 def test_intervals_are_halved_where_the_model_leaves_their_plane(pcasl_6):
     plain = build(pcasl_6)[2]
     bent = build(pcasl_6, [OutflowKinetics(residence_time=0.8, outflow_rate=1.0)])[2]
-    assert len(bent.interval) > len(bent.edges) > len(plain.edges)
+    assert len(bent.edges) > bent.is_kink.sum() > len(plain.edges)
+    assert bool(plain.is_kink.all())
 
 
 def test_kinks_closer_than_a_millisecond_are_one():

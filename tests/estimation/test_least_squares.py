@@ -9,7 +9,7 @@ import torch
 
 from aslprep_nn.acquisition import Acquisition, BolusCutOff, LabelingType
 from aslprep_nn.errors import MetadataError, UnsupportedError, UsageError
-from aslprep_nn.estimation.benchmark.scenarios import KIDNEY
+from aslprep_nn.estimation.benchmark.scenarios import BRAIN, KIDNEY
 from aslprep_nn.estimation.benchmark.scenarios import draw as draw_voxels
 from aslprep_nn.estimation.exhaustive import search_exhaustively
 from aslprep_nn.estimation.least_squares import fit_cbf_att
@@ -194,6 +194,22 @@ def test_no_interval_is_missed_where_noise_and_flow_are_high():
     fit = fit_cbf_att(signal, acquisition)
     excess = fit.residual.double() / least_cost(acquisition, signal) - 1
     assert excess.max() < 0.01
+
+
+@pytest.mark.parametrize(
+    ('kinetics', 'population'), [(DispersedKinetics(), BRAIN), (OutflowKinetics(), KIDNEY)]
+)
+def test_the_optimum_is_global_for_models_that_bend_between_kinks(kinetics, population):
+    acquisition = replace(acquire(PCASL, PLD_6, 1.8), t1_tissue=population.t1_tissue)
+    _, _, signal = draw_voxels(acquisition, population, 150)
+    model = SignalModel.of([acquisition], [kinetics])
+    data = Repetitions.of([acquisition]).summarize(signal)
+    least = search_exhaustively(model, data, (0.5, 4.0))[2]
+    fit = fit_cbf_att(signal, acquisition, kinetics=[kinetics], dtype=torch.float64)
+    point = fit.parameters['cbf'], fit.parameters['att'].nan_to_num(0.5)
+    excess = (signal.mT - model.linearize(*point).delta_m).square().sum(0) / least - 1
+    assert excess.max() < 0.01
+    assert (excess < 1e-4).double().mean() > 0.9
 
 
 def test_two_arrival_times_that_give_the_same_signal_are_called_not_identifiable():

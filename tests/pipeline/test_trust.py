@@ -11,6 +11,7 @@ import torch
 from aslprep_nn.acquisition import Acquisition, LabelingType
 from aslprep_nn.bids.kinds import CLASS_LEVELS, KINDS, TRUST_MAPS
 from aslprep_nn.cli.progress import WORDS
+from aslprep_nn.maps import FitStatus
 from aslprep_nn.misspecification.assessment import NAMES
 from aslprep_nn.misspecification.multiplicity import VoxelClass
 from aslprep_nn.misspecification.summary import TrustSummary
@@ -55,10 +56,11 @@ def tested(tmp_path_factory):
     noisy[-1, -1, -1] = np.nan
     relative, brain = save(folder / 'r.nii.gz', noisy), save(folder / 'm.nii.gz', mask())
     common = {'relative_delta_m': relative, 'mask': brain, 'acquisition': ACQUISITION}
-    common |= {'device': 'cpu', 'n_threads': 1, 'folder': folder}
-    fitted = steps.fit_voxels(**common)
+    common |= {'device': 'cpu', 'n_threads': 1}
+    fitted = steps.fit_voxels(**common, folder=folder)
+    own = tmp_path_factory.mktemp('own')
     options = TrustOptions(n_draws=5)
-    return fitted, assess_trust(**common, fit=fitted.fit, options=options, seed=1)
+    return fitted, assess_trust(**common, fit=fitted.fit, options=options, seed=1, folder=own)
 
 
 def test_every_statistic_has_a_map_with_a_name_and_a_meaning(tested):
@@ -116,3 +118,15 @@ def test_tests_are_made_where_the_protocol_allows_and_the_user_wants():
 
 def test_every_step_has_words_for_its_progress():
     assert step_names(ACQUISITION, Misspecification.AUTO) <= set(WORDS)
+
+
+def test_att_that_is_not_identifiable_has_no_standard_deviation_either(tested):
+    status = load(tested[0].maps, 'fitstatus')
+    for maps in (tested[0].maps, tested[1].maps):
+        assert np.isnan(load(maps, 'std_att')[status == FitStatus.ATT_NOT_IDENTIFIABLE]).all()
+        assert np.isfinite(load(maps, 'std_att')[status == FitStatus.CONVERGED]).all()
+
+
+def test_standard_deviations_grow_where_the_repetitions_scatter(tested):
+    before, after = (load(maps, 'std_cbf')[4:-1] for maps in (tested[0].maps, tested[1].maps))
+    assert np.nanmedian(after / before) > 1.1

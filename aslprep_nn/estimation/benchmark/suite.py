@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import torch
 
 from aslprep_nn.estimation.benchmark import accuracy, speed
+from aslprep_nn.estimation.benchmark.other_models import other_models
 from aslprep_nn.estimation.benchmark.scenarios import Table
 
 
@@ -22,6 +23,7 @@ def benchmark_tables(*, quick: bool) -> Mapping[str, Callable[[], Table]]:
     tables = {
         'recovery': lambda: accuracy.recovery(100 if quick else 2000),
         'optimum': lambda: accuracy.optimum(*((300, 50) if quick else (5000, 300))),
+        'models': lambda: other_models(100 if quick else 1000),
         'scatter': lambda: accuracy.scatter(4000 if quick else 40000),
         'macrovascular': lambda: accuracy.macrovascular(1000 if quick else 5000),
         'speed': lambda: speed.against_scipy(50_000 if quick else 200_000),
