@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
+from aslprep_nn.misspecification.bootstrap import null_kappa
 from aslprep_nn.misspecification.reproduction.convergence import OrganConvergence, Spectrum
 from aslprep_nn.misspecification.reproduction.early_late import SCATTER_SCENARIOS, Scatter
 from aslprep_nn.misspecification.reproduction.scenarios import Scenario
@@ -26,7 +27,6 @@ from aslprep_nn.report.figures import (
     blank,
     curve,
 )
-from aslprep_nn.report.kappa_null import kappa_quantile
 from aslprep_nn.report.reproduction_maps import own_t1_figure, subset_figure
 
 #: Scenarios in which repetitions differ by more than noise stand out; the others are alike.
@@ -123,12 +123,12 @@ def scatter_figure(found: Sequence[Scatter]) -> Figure:
 def _kappa_panel(axes: Axes, one: OrganConvergence) -> None:
     _repetition_axes(axes, one, 'kappa')
     low, high = (
-        [min(kappa_quantile(share, count), KAPPA_RANGE[1]) for count in BAND_REPETITIONS]
+        [min(null_kappa(1 - share, count), KAPPA_RANGE[1]) for count in BAND_REPETITIONS]
         for share in (0.05, 0.95)
     )
     axes.fill_between(BAND_REPETITIONS, low, high, color=SHADE, linewidth=0, zorder=0)
     axes.fill_between([], [], [], color=SHADE, label='null: 5 to 95 % of voxels')
-    middle = [kappa_quantile(0.5, count) for count in BAND_REPETITIONS]
+    middle = [null_kappa(0.5, count) for count in BAND_REPETITIONS]
     axes.plot(BAND_REPETITIONS, middle, '--', color=INK, linewidth=1.2, label='null: median')
     alike = [scenario for scenario in one.spectra if scenario not in COLORS]
     for scenario in [*alike, Scenario.OUTFLOW]:
