@@ -13,9 +13,12 @@ from torch import Tensor
 from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.least_squares import fit_cbf_att
+from aslprep_nn.estimation.repetitions import Repetitions
+from aslprep_nn.estimation.voxel_groups import voxel_groups
 from aslprep_nn.misspecification.assessment import Assessment, assess
 from aslprep_nn.misspecification.regions import region_tests
 from aslprep_nn.misspecification.summary import FixedT1Test, RegionTests
+from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.response import Kinetics
 
 #: The brightest share of voxels that are given a T1 of their own (Wang, Tamir & Bush, 3.4).
@@ -53,7 +56,8 @@ def fixed_t1_test(
     assessment
         What `assess` found.
     bright
-        The group, ``(voxel,)``; the brightest tenth when absent.
+        The group, ``(voxel,)``, chosen without looking at the noise; the `brightest` tenth when
+        absent.
     region
         Its name, for people.
 
@@ -61,7 +65,10 @@ def fixed_t1_test(
     -------
     None where no voxel of the group has a test of the model.
     """
-    bright = brightest(relative_delta_m, fit) if bright is None else bright
+    if bright is None:
+        bright = brightest(
+            acquisition, fit, slice_delay=slice_delay, t1_tissue=t1_tissue, kinetics=kinetics
+        )
     tested = torch.isfinite(assessment.statistics['pmodel']).to(bright.device) & bright.bool()
     if not bool(tested.any()):
         return None
@@ -115,11 +122,43 @@ def compare_t1_maps(
     return found if np.isfinite(found.misfit_before) else None
 
 
-def brightest(relative_delta_m: Tensor, fit: Fit, share: float = BRIGHT_SHARE) -> Tensor:
-    """Find the voxels with the largest mean signal among those with an estimate, ``(voxel,)``."""
-    signal = relative_delta_m.nanmean(-1).to(fit.status.device)
-    signal = torch.where(torch.isfinite(fit.parameters['cbf']), signal, torch.nan)
-    return signal >= signal.nanquantile(1 - share)
+def brightest(
+    acquisition: Acquisition | Sequence[Acquisition],
+    fit: Fit,
+    *,
+    slice_delay: Tensor | None = None,
+    t1_tissue: Tensor | None = None,
+    kinetics: Sequence[Kinetics] | None = None,
+    share: float = BRIGHT_SHARE,
+) -> Tensor:
+    """Find the voxels with the largest mean signal.
+
+    Of the fitted signal, not of the measurements: voxels that noise made bright deviate from
+    their fit in a common way, which the tests of thousands of them together would notice.
+
+    Parameters
+    ----------
+    acquisition, fit, slice_delay, t1_tissue, kinetics
+        As in `assess`.
+    share
+        How many of the voxels with an estimate.
+
+    Returns
+    -------
+    ``(voxel,)``, boolean.
+    """
+    acquisitions = (acquisition,) if isinstance(acquisition, Acquisition) else tuple(acquisition)
+    timings = Repetitions.of(acquisitions).acquisitions
+    cbf, att = (fit.parameters[name].double() for name in ('cbf', 'att'))
+    mean = torch.full_like(cbf, torch.nan)
+    for group in voxel_groups(len(cbf), slice_delay, t1_tissue):
+        here = group.voxels.to(cbf.device)
+        t1 = None if t1_tissue is None else t1_tissue[group.voxels]
+        model = SignalModel.of(
+            timings, kinetics, slice_delay=group.slice_delay, t1_tissue=t1, device=cbf.device
+        )
+        mean[here] = model.linearize(cbf[here], att[here]).delta_m.mean(0)
+    return mean >= mean.nanquantile(1 - share)
 
 
 class _Tested(NamedTuple):
