@@ -127,11 +127,12 @@ def convergence_curves(results: RunResults) -> Figure | None:
     return curve(
         canvas,
         'convergence',
-        f'How estimates settle: {settled.n_draws} subsets of the repetitions, drawn without '
+        f'How estimates settle: up to {settled.n_draws} subsets of the repetitions, drawn without '
         f'replacement, for each number of repetitions; medians over {settled.n_voxels} voxels. '
         'Dashed: what correct noise gives. kappa should run along the dashed line within the '
         'shaded band, which is that of a single voxel (two repetitions make it infinite); the '
-        'standard deviation should fall to its bound and the bias to zero.',
+        'standard deviation should fall with its bound. The bias is the distance to the estimate '
+        'from all repetitions, so it ends at zero; it should be there early.',
         f'From {settled.n_repetitions[0]} to {settled.n_repetitions[-1]} repetitions. With all '
         f'kappa is {settled.kappa[-1]:.2f}, with correct noise {settled.kappa_null[-1]:.2f}.',
     )

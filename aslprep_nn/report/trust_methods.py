@@ -84,7 +84,7 @@ def _of_summary(summary: TrustSummary) -> Iterator[str]:
         )
     if summary.convergence is not None:
         yield (
-            f'Convergence with the number of repetitions was followed in '
+            f'Convergence with the number of repetitions was followed in up to '
             f'{summary.convergence.n_draws} subsets of each size, drawn without replacement.'
         )
     if summary.fixed_t1 is not None:

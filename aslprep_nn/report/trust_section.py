@@ -90,12 +90,21 @@ def _about_t1(test: FixedT1Test, results: RunResults) -> dict[str, Any]:
     unit = 'mL/100 g/min' if results.has_m0 else 'over its median'
     rows = [
         ('T1 of tissue [s]', f'{test.t1_before:.3g}', f'{test.t1_after:.3g}'),
-        ('Lack of fit, share of voxels with p < .05',
-         percent(test.misfit_before), percent(test.misfit_after)),
-        ('Tissue decay, share of voxels with p < .05',
-         percent(test.decay_before), percent(test.decay_after)),
+        (
+            'Lack of fit, share of voxels with p < .05',
+            percent(test.misfit_before),
+            percent(test.misfit_after),
+        ),
+        (
+            'Tissue decay, share of voxels with p < .05',
+            percent(test.decay_before),
+            percent(test.decay_after),
+        ),
         (f'Median CBF [{unit}]', f'{test.cbf_before:.3g}', f'{test.cbf_after:.3g}'),
-    ]  # fmt: skip
+    ]
+    if not math.isnan(test.kappa_before):
+        about = 'Median kappa, which a wrong T1 leaves as it is'
+        rows.append((about, f'{test.kappa_before:.3g}', f'{test.kappa_after:.3g}'))
     return {
         'sentence': fixed_t1_sentence(test, results),
         'rows': [{'what': what, 'before': before, 'after': after} for what, before, after in rows],

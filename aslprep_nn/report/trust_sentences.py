@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from aslprep_nn.misspecification.fixed_parameter import T1_PRECISION, T1_RANGE
 from aslprep_nn.misspecification.multiplicity import VoxelClass
 from aslprep_nn.misspecification.summary import FixedT1Test
 from aslprep_nn.report.drawn_map import percent
@@ -66,15 +67,23 @@ def trust_limits(results: RunResults) -> tuple[str, ...]:
 
 def fixed_t1_sentence(test: FixedT1Test, results: RunResults) -> str:
     """Say whether a group of voxels would rather have its own T1, and what that changes."""
-    shorter = test.t1_after < test.t1_before
     group = f'The {test.region} ({test.n_voxels} voxels)'
     if not test.p < LEVEL:
         return (
             f'{group} give no reason to doubt the tissue T1 of {test.t1_before:.3g} s that was '
             f'assumed for all (p = {p_words(test.p)}; {test.t1_after:.3g} s fits best).'
         )
+    if not _is_inside(test.t1_after):
+        low, high = T1_RANGE
+        return (
+            f'{group} do not follow the curve that a tissue T1 of {test.t1_before:.3g} s gives '
+            f'(p {_p_relation(test.p)}), but no T1 from {low:g} to {high:g} s mends it: the best '
+            f'lies at the end of that range. Something else is wrong, and the CBF at that T1 means '
+            'nothing.'
+        )
     unit = ' mL/100 g/min' if results.has_m0 else ' times the median'
-    outflow = ' Label that flows out again would look alike.' if shorter else ''
+    is_shorter = test.t1_after < test.t1_before
+    outflow = ' Label that flows out again would look alike.' if is_shorter else ''
     return (
         f'{group} would rather have a tissue T1 of {test.t1_after:.3g} s than the '
         f'{test.t1_before:.3g} s assumed for all (p {_p_relation(test.p)}). With it the curve is '
@@ -82,6 +91,12 @@ def fixed_t1_sentence(test: FixedT1Test, results: RunResults) -> str:
         f'{percent(test.misfit_before)}, and their median CBF is {test.cbf_after:.3g} instead of '
         f'{test.cbf_before:.3g}{unit}.{outflow}'
     )
+
+
+def _is_inside(t1: float) -> bool:
+    """Tell whether the search for T1 ended between its limits."""
+    low, high = T1_RANGE
+    return low + 2 * T1_PRECISION < t1 < high - 2 * T1_PRECISION
 
 
 def p_words(p: float) -> str:

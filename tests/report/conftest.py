@@ -193,6 +193,7 @@ FIXED_T1 = FixedT1Test(
     region='brightest 10 %', n_voxels=700, t1_before=1.2, t1_after=1.44, p=0.0004,
     misfit_before=0.31, misfit_after=0.06, decay_before=0.52, decay_after=0.05,
     cbf_before=71.0, cbf_after=64.5,
+    kappa_before=3.16, kappa_after=3.15,
 )  # fmt: skip
 
 

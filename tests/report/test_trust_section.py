@@ -60,7 +60,9 @@ def test_the_table_has_a_row_for_each_region_and_a_cell_for_each_test(full_run, 
 
 def test_the_facts_can_be_read_by_programs(full_run):
     facts = json.loads(json.dumps(trust_facts(full_run), allow_nan=False))
-    assert facts['fixed_t1']['rows'][0]['after'] == '1.44'
+    rows = facts['fixed_t1']['rows']
+    assert rows[0]['after'] == '1.44'
+    assert rows[-1]['before'] == '3.16'
 
 
 @pytest.mark.parametrize('repetitions', [1, 2, 3])

@@ -113,6 +113,14 @@ def test_a_t1_of_its_own_is_told_with_what_it_changes(full_run):
     assert '(p = .3;' in doubtful
 
 
+@pytest.mark.parametrize('end', [0.6003, 2.4999])
+def test_a_t1_at_the_end_of_the_search_is_not_called_better(full_run, end):
+    test = replace(full_run.trust.summary.fixed_t1, t1_after=end)
+    found = fixed_t1_sentence(test, full_run)
+    assert 'no T1 from 0.6 to 2.5 s mends it' in found
+    assert 'would rather have' not in found
+
+
 def test_the_flow_with_another_t1_is_relative_without_m0(full_run):
     test = replace(full_run.trust.summary.fixed_t1, cbf_before=1.42, cbf_after=1.29)
     found = fixed_t1_sentence(test, replace(full_run, has_m0=False))
