@@ -18,6 +18,7 @@ from aslprep_nn.estimation.voxel_groups import voxel_groups
 from aslprep_nn.misspecification.assessment import Assessment, assess
 from aslprep_nn.misspecification.regions import region_tests
 from aslprep_nn.misspecification.summary import FixedT1Test, RegionTests
+from aslprep_nn.misspecification.voxel_tests import with_arterial
 from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.response import Kinetics
 
@@ -63,13 +64,15 @@ def fixed_t1_test(
 
     Returns
     -------
-    None where no voxel of the group has a test of the model.
+    None where no voxel of the group has a test of the model. Voxels in which arterial blood was
+    fitted take no part.
     """
     if bright is None:
         bright = brightest(
             acquisition, fit, slice_delay=slice_delay, t1_tissue=t1_tissue, kinetics=kinetics
         )
-    tested = torch.isfinite(assessment.statistics['pmodel']).to(bright.device) & bright.bool()
+    tested = torch.isfinite(assessment.statistics['pmodel']) & ~with_arterial(fit)
+    tested = tested.to(bright.device) & bright.bool()
     if not bool(tested.any()):
         return None
     first = acquisition if isinstance(acquisition, Acquisition) else acquisition[0]

@@ -14,7 +14,7 @@ from aslprep_nn.misspecification.assessment import Assessment
 from aslprep_nn.misspecification.multiplicity import VoxelClass
 from aslprep_nn.misspecification.pooled_scores import pooled_scores
 from aslprep_nn.misspecification.summary import RegionTests
-from aslprep_nn.misspecification.voxel_tests import SCORE_NAMES
+from aslprep_nn.misspecification.voxel_tests import SCORE_NAMES, with_arterial
 from aslprep_nn.signal.response import Kinetics
 
 #: Below this a p-value is called rejected.
@@ -59,8 +59,8 @@ def region_tests(
         return ()
     masks = torch.stack([mask.bool() for mask in regions.values()]).to(device)
     statistics = {name: assessment.statistics[name].to(device) for name in P_NAMES}
-    # where the model has no voxelwise test it has none in a region either
-    modelled = torch.isfinite(statistics['pmodel'])
+    # the scores are of CBF and ATT alone
+    modelled = torch.isfinite(statistics['pmodel']) & ~with_arterial(fit).to(device)
     scores = pooled_scores(
         relative_delta_m,
         acquisition,
