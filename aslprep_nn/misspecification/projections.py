@@ -81,14 +81,15 @@ class Projections:
         """Take from each direction what the parameters before it explain.
 
         Where next to nothing remains of a parameter's direction it cannot be told from those
-        before it, and everything after it is NaN.
+        before it: its energy, which is rounding, and everything after it are NaN.
         """
         along, overlap, energy = self.along.clone(), self.overlap.clone(), self.energy.clone()
         for parameter in range(len(overlap)):
             later = slice(parameter + 1, None)
             row = overlap[parameter, later]
             told = energy[parameter] > COLLINEAR**2 * self.energy[parameter]
-            share = row / torch.where(told, energy[parameter], torch.nan)
+            energy[parameter] = torch.where(told, energy[parameter], torch.nan)
+            share = row / energy[parameter]
             along[:, later].addcmul_(along[:, parameter, None], share, value=-1)
             energy[later] -= row * share
             overlap[later, later] -= overlap[later, parameter, None] * share

@@ -71,3 +71,12 @@ def test_incomplete_repetitions_count_for_nothing(vectors, signal):
     )
     torch.testing.assert_close(found.student_t, expected.student_t)
     torch.testing.assert_close(found.centered[kept], expected.centered)
+
+
+def test_a_parameter_that_cannot_be_told_from_another_has_no_energy(vectors, signal):
+    """What rounding leaves of it would be divided by."""
+    first = normal(1, N_TIMINGS, N_VOXELS, seed=2)
+    directions = torch.cat([first, 0.3 * first])
+    found = Projections.of(vectors, directions, signal, n_parameters=2).orthogonalized()
+    assert torch.isfinite(found.energy[0]).all()
+    assert torch.isnan(found.energy[1]).all()
