@@ -70,7 +70,7 @@ def convergence_figure(found: Sequence[OrganConvergence]) -> Figure:
     canvas.subplots_adjust(left=0.045, right=0.99, top=0.95, bottom=0.22, wspace=0.24, hspace=0.2)
     for axes in rows[-1]:
         axes.set_xlabel('repetitions M', color=INK, fontsize=9)
-    for axes, place in ((rows[-1][0], 0.045), (rows[-1][1], 0.42), (rows[-1][2], 0.66)):
+    for axes, place in ((rows[-1][0], 0.045), (rows[-1][1], 0.52), (rows[-1][2], 0.74)):
         handles, labels = axes.get_legend_handles_labels()
         canvas.legend(
             handles, labels, loc='upper left', bbox_to_anchor=(place, 0.145), frameon=False,

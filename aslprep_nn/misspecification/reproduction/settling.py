@@ -26,10 +26,11 @@ MEDIAN_SQUARE, ERROR_OF_MEDIAN_SQUARE = 0.4549, 2.33
 class Settling:
     """Bias and scatter of the estimates of a correct model, one per number of repetitions.
 
-    ``bias`` is the absolute mean error over identified voxels, ``std`` the root of the median
-    squared error over that of a standard normal variable, ``bound`` the root of the median
-    Cramér-Rao bound, and ``ratio`` the median of squared error over bound, over that of a
-    standard normal variable: 1 for an efficient estimator. CBF [mL/100 g/min], ATT [s].
+    ``bias`` is the absolute mean error over identified voxels, ``bound`` the root of the median
+    Cramér-Rao bound, ``ratio`` the median of squared error over bound, over that of a standard
+    normal variable: 1 for an efficient estimator. ``std`` is ``bound`` times the root of
+    ``ratio``, because a median over voxels that differ is none of a single one. CBF
+    [mL/100 g/min], ATT [s].
     ``n_voxels`` are identified.
     """
 
@@ -56,12 +57,9 @@ def settling(organ: Organ, truth: Truth, data: Tensor, counts: Sequence[int]) ->
         for name, true, one in (('cbf', truth.cbf, bound.cbf), ('att', truth.att, bound.att)):
             error = (fit.parameters[name] - true)[kept]
             promised = one[kept] / count
-            row += [
-                abs(float(error.nanmean())),
-                float((error.square().nanmedian() / MEDIAN_SQUARE).sqrt()),
-                float(promised.median().sqrt()),
-                float((error.square() / promised).nanmedian() / MEDIAN_SQUARE),
-            ]
+            ratio = float((error.square() / promised).nanmedian()) / MEDIAN_SQUARE
+            middle = float(promised.median().sqrt())
+            row += [abs(float(error.nanmean())), middle * ratio**0.5, middle, ratio]
         columns.append(tuple(row))
     bias_cbf, std_cbf, bound_cbf, ratio_cbf, bias_att, std_att, bound_att, ratio_att = zip(
         *columns, strict=True
