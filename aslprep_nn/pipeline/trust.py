@@ -11,12 +11,12 @@ from torch import Tensor
 from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.calibration.slice_timing import slice_delay
 from aslprep_nn.estimation.fit import Fit
-from aslprep_nn.maps import FloatArray
+from aslprep_nn.misspecification.fixed_parameter import brightest
 from aslprep_nn.misspecification.sandwich import standard_deviations
 from aslprep_nn.misspecification.trust import assess_run, known_classes
 from aslprep_nn.pipeline.images import load_mask, load_series, put_into, save
 from aslprep_nn.pipeline.steps import choose_device, where_known
-from aslprep_nn.preprocessing.brightness import GREY_MATTER_SHARE, brightest, late_delta_m
+from aslprep_nn.preprocessing.brightness import GREY_MATTER_SHARE
 from aslprep_nn.settings import TrustOptions
 
 
@@ -43,14 +43,14 @@ def assess_trust(
     torch.set_num_threads(n_threads)
     series, affine = load_series(relative_delta_m)
     brain, place = load_mask(mask), choose_device(device)
-    signal = series[brain]
+    delay = torch.from_numpy(slice_delay(acquisition, brain.shape)[brain].copy())
     fitted = Fit(**torch.load(fit, map_location=place))
     found, summary = assess_run(
-        torch.from_numpy(signal),
+        torch.from_numpy(series[brain]),
         acquisition,
         fitted,
-        _regions(signal, acquisition),
-        slice_delay=torch.from_numpy(slice_delay(acquisition, brain.shape)[brain].copy()),
+        _regions(acquisition, fitted, delay),
+        slice_delay=delay,
         options=options,
         seed=seed,
         device=place,
@@ -66,10 +66,11 @@ def assess_trust(
     return Trust(tuple(maps), folder / 'summary.json')
 
 
-def _regions(signal: FloatArray, acquisition: Acquisition) -> dict[str, Tensor]:
-    """Choose by brightness what an anatomical image would tell better."""
-    late = late_delta_m(signal, acquisition)
-    return {
-        'brain': torch.ones(len(late), dtype=torch.bool),
-        'grey-matter-like': torch.from_numpy(brightest(late, GREY_MATTER_SHARE)),
-    }
+def _regions(acquisition: Acquisition, fit: Fit, delay: Tensor) -> dict[str, Tensor]:
+    """Choose by the brightness of the fit what an anatomical image would tell better.
+
+    Not by that of the measurements: voxels chosen for bright noise share a deviation from their
+    fit, and the tests of a region would take it for a wrong model.
+    """
+    grey = brightest(acquisition, fit, slice_delay=delay, share=GREY_MATTER_SHARE)
+    return {'brain': torch.ones_like(grey), 'grey-matter-like': grey}

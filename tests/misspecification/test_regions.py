@@ -10,6 +10,7 @@ from voxels import BRAIN, SHORT_DELAYS, Population, measure, pcasl
 
 from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.misspecification.assessment import assess
+from aslprep_nn.misspecification.fixed_parameter import brightest
 from aslprep_nn.misspecification.regions import P_NAMES, combined_p, region_tests
 from aslprep_nn.signal.arterial import arterial_delta_m
 from aslprep_nn.signal.protocol import Protocol
@@ -132,6 +133,20 @@ def test_voxels_fitted_with_arterial_blood_have_no_say_in_the_scores_of_a_region
     for name in SCORES:
         assert found.p[name] == pytest.approx(plain.p[name], rel=1e-6), name
     assert found.n_tested == 60
+
+
+def test_the_brightest_third_by_fit_keeps_the_level_and_by_measurement_does_not():
+    """Voxels chosen for bright noise deviate from their fit in a common way."""
+    acquisition = pcasl(delays=SHORT_DELAYS, repetitions=8)
+    data = measure(acquisition, replace(BRAIN, noise=0.001), n_voxels=8000)
+    late = data[:, torch.tensor(acquisition.pld) >= 1.25].mean(1)
+    regions = {
+        'by fit': brightest(acquisition, fit_cbf_att(data, acquisition), share=1 / 3),
+        'by measurement': late >= late.quantile(2 / 3),
+    }
+    by_fit, by_measurement = found_in(acquisition, data, regions)
+    assert min(by_fit.p[name] for name in SCORES) > 0.01
+    assert by_measurement.p['pdecay'] < 0.01
 
 
 def test_three_repetitions_leave_a_region_without_score_tests():
