@@ -11,8 +11,8 @@ from aslprep_nn.report.trust_tests import is_tested, tests_made
 
 #: The tests of one deviation each, by the assumption that they question.
 ASSUMPTIONS = {
-    'pdecay': 'on the decay of label in tissue (T1 and outflow)',
-    'ptau': 'on the labelling duration',
+    'pdecay': 'the decay of label in tissue, by T1 or outflow',
+    'ptau': 'the labelling duration',
     'pdispersion': 'that label arrives all at once',
     'parterial': 'that no label is left in arteries',
 }
@@ -57,10 +57,10 @@ def _of_model(made: set[str]) -> Iterator[str]:
     questioned = [words for name, words in ASSUMPTIONS.items() if name in made]
     if questioned:
         yield (
-            f'The assumptions {"; ".join(questioned)} were each questioned by a t test over '
-            'repetitions of the residuals along the derivative of the signal that a deviation '
-            'would add, orthogonal to those with respect to CBF and transit time, which holds for '
-            'any noise within a repetition.'
+            f'Assumptions were questioned one by one ({"; ".join(questioned)}): a t test over '
+            'repetitions of the residuals along the change of the signal that a deviation would '
+            'make, less what CBF and transit time can explain of it. It holds for any noise within '
+            'a repetition.'
         )
     if 'phausman' in made:
         yield (

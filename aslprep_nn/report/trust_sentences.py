@@ -75,11 +75,12 @@ def fixed_t1_sentence(test: FixedT1Test, results: RunResults) -> str:
         )
     if not _is_inside(test.t1_after):
         low, high = T1_RANGE
+        suspect = ', such as label in arteries,' if test.t1_after < test.t1_before else ''
         return (
             f'{group} do not follow the curve that a tissue T1 of {test.t1_before:.3g} s gives '
             f'(p {_p_relation(test.p)}), but no T1 from {low:g} to {high:g} s mends it: the best '
-            f'lies at the end of that range. Something else is wrong, and the CBF at that T1 means '
-            'nothing.'
+            f'lies at the end of that range. Something else{suspect} is wrong, and the CBF at that '
+            'T1 means nothing.'
         )
     unit = ' mL/100 g/min' if results.has_m0 else ' times the median'
     is_shorter = test.t1_after < test.t1_before

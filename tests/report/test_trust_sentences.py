@@ -118,6 +118,7 @@ def test_a_t1_at_the_end_of_the_search_is_not_called_better(full_run, end):
     test = replace(full_run.trust.summary.fixed_t1, t1_after=end)
     found = fixed_t1_sentence(test, full_run)
     assert 'no T1 from 0.6 to 2.5 s mends it' in found
+    assert ('label in arteries' in found) == (end < 1)
     assert 'would rather have' not in found
 
 
