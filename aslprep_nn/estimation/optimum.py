@@ -28,7 +28,7 @@ NEAR_TIE = 0.003
 #: cost and of the data's energy, per mL/100 g/min from the CBF that the cones are made for ...
 OTHER_DECAY = 2e-4
 #: ... as often as that happens, up to this many intervals per voxel.
-MOST_RIVALS = 4
+MOST_RIVALS, MOST_RIVALS_IF_BENT = 4, 12
 #: Edges without a kink that a voxel may cross on its way to its optimum.
 MOST_CROSSINGS = 16
 #: ATT that differ by this much [s] are told apart by no protocol that gives signals whose
@@ -65,7 +65,10 @@ def find_optimum(
     found = _Search(fan, model, data, take_step, start)
     found.try_neighbors()
     found.try_rivals(projection)
-    found.cross_smooth_edges()
+    if found.is_bent:
+        found.cross_smooth_edges()
+        found.try_neighbors()
+        found.cross_smooth_edges()
     found.enter_flat()
     status = _status(fan, found.best, found.interval, data)
     return Optimum(*found.best, _flag_ambiguous(status, found.ambiguous))
@@ -83,8 +86,8 @@ class _Search:
         start: Start,
     ) -> None:
         self.fan, self.model, self.data, self.take_step = fan, model, data, take_step
-        is_bent = not bool(fan.is_kink.all())
-        self.still_falling = STILL_FALLING_IF_BENT if is_bent else STILL_FALLING
+        self.is_bent = not bool(fan.is_kink.all())
+        self.still_falling = STILL_FALLING_IF_BENT if self.is_bent else STILL_FALLING
         self.best = self._descend(None, start)
         self.interval = start.interval
         self.ambiguous = torch.zeros_like(self.interval, dtype=torch.bool)
@@ -97,8 +100,6 @@ class _Search:
 
     def cross_smooth_edges(self) -> None:
         """Go on beyond an edge that is no kink, as long as that is better."""
-        if bool(self.fan.is_kink.all()):
-            return
         voxels = torch.arange(len(self.interval), device=self.interval.device)
         for _ in range(MOST_CROSSINGS):
             interval, att = self.interval[voxels], self.best.att[voxels]
@@ -122,7 +123,7 @@ class _Search:
         self.fan.rule_out(energy, self.interval)
         explained, cone = highest(energy)
         voxels = torch.arange(len(cone), device=cone.device)
-        for _ in range(MOST_RIVALS):
+        for _ in range(MOST_RIVALS_IF_BENT if self.is_bent else MOST_RIVALS):
             kept = (explained >= bar).nonzero().squeeze(-1)
             if not len(kept):
                 break

@@ -201,7 +201,7 @@ def test_no_interval_is_missed_where_noise_and_flow_are_high():
 )
 def test_the_optimum_is_global_for_models_that_bend_between_kinks(kinetics, population):
     acquisition = replace(acquire(PCASL, PLD_6, 1.8), t1_tissue=population.t1_tissue)
-    _, _, signal = draw_voxels(acquisition, population, 150)
+    _, _, signal = draw_voxels(acquisition, population, 400)
     model = SignalModel.of([acquisition], [kinetics])
     data = Repetitions.of([acquisition]).summarize(signal)
     least = search_exhaustively(model, data, (0.5, 4.0))[2]
