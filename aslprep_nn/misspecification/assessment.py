@@ -15,7 +15,8 @@ from aslprep_nn.estimation.voxel_groups import voxel_groups
 from aslprep_nn.misspecification.consistency import subset_consistency
 from aslprep_nn.misspecification.limits import limits_of
 from aslprep_nn.misspecification.multiplicity import classify
-from aslprep_nn.misspecification.voxel_tests import SCORE_NAMES, VoxelTests, with_arterial
+from aslprep_nn.misspecification.third_parameter import Third, voxels_by_third
+from aslprep_nn.misspecification.voxel_tests import SCORE_NAMES, VoxelTests
 from aslprep_nn.signal.response import Kinetics
 
 #: The names of the maps of `Consistency`, in its order.
@@ -58,13 +59,15 @@ def assess(
     slice_delay: Tensor | None = None,
     t1_tissue: Tensor | None = None,
     kinetics: Sequence[Kinetics] | None = None,
+    noise: float | Tensor | None = None,
     false_discovery_rate: float = 0.05,
     device: torch.device | str = 'cpu',
 ) -> Assessment:
     """Test noise, model and assumptions in every voxel of a fit.
 
-    The tests are of the unweighted least-squares fit of CBF and ATT. Arithmetic is in float64:
-    the directions of the score tests nearly coincide with those of CBF and ATT.
+    The tests are of the unweighted least-squares fit of CBF and ATT, and of tissue T1 or arterial
+    blood volume where the fit has them. Arithmetic is in float64: the directions of the score
+    tests nearly coincide with those of the parameters.
 
     Parameters
     ----------
@@ -73,11 +76,14 @@ def assess(
     acquisition
         The protocol, or several whose measurements follow one another.
     fit
-        What `fit_cbf_att` made of the same arguments.
+        What `fit_cbf_att` or `fit_cbf_att_t1` made of the same arguments.
     slice_delay, t1_tissue
         Of each voxel, ``(voxel,)`` [s]; as in the fit.
     kinetics
         The kinetic model of each acquisition; those their labelling calls for when absent.
+    noise
+        Standard deviation of a measurement, where it is known, also ``(voxel,)``
+        [delta M / M0]: gives a lack of fit where nothing was repeated.
     false_discovery_rate
         At which voxels are classified.
     device
@@ -89,7 +95,13 @@ def assess(
     statistics = {name: torch.full((n_voxels,), torch.nan, device=device) for name in NAMES}
     if repetitions.n_timings > 1:
         tests = VoxelTests(
-            repetitions, kinetics, relative_delta_m, fit, t1_tissue, torch.device(device)
+            repetitions,
+            kinetics,
+            relative_delta_m,
+            fit,
+            t1_tissue,
+            None if noise is None else torch.as_tensor(noise).expand(n_voxels),
+            torch.device(device),
         )
         for group in voxel_groups(n_voxels, slice_delay, t1_tissue):
             for voxels, found in tests.of(group):
@@ -105,11 +117,13 @@ def assess(
             kinetics=kinetics,
             device=device,
         )
-        tested = torch.where(with_arterial(fit), torch.nan, 1).to(device)
+        tested = torch.where(voxels_by_third(fit)[Third.NONE], 1, torch.nan).to(device)
         for name, values in zip(SUBSET_NAMES, agreement or (), strict=False):
             statistics[name] = (values * tested).to(statistics[name])
     classes = _classes(statistics, false_discovery_rate)
-    return Assessment(statistics, classes, limits_of(repetitions, fit))
+    return Assessment(
+        statistics, classes, limits_of(repetitions, fit, noise_is_known=noise is not None)
+    )
 
 
 def _classes(statistics: Mapping[str, Tensor], rate: float) -> Tensor:

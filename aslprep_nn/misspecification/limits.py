@@ -9,23 +9,32 @@ from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.misspecification.model_tests import N_PARAMETERS
 from aslprep_nn.misspecification.null import FEWEST_FOR_KAPPA, FEWEST_FOR_SCORE
 from aslprep_nn.misspecification.subsets import FEWEST_TIMINGS
+from aslprep_nn.misspecification.third_parameter import Third, voxels_by_third
 
 
-def limits_of(repetitions: Repetitions, fit: Fit) -> tuple[str, ...]:
+def limits_of(
+    repetitions: Repetitions, fit: Fit, *, noise_is_known: bool = False
+) -> tuple[str, ...]:
     """Say in full sentences which tests could not be made, and why."""
     if repetitions.n_timings == 1:
         return ('One delay cannot tell CBF from ATT, so there is no model to test.',)
-    return (*_of_repetitions(repetitions), *_of_timings(repetitions), *_of_fit(fit))
+    return (*_of_repetitions(repetitions, noise_is_known), *_of_timings(repetitions), *_of_fit(fit))
 
 
-def _of_repetitions(repetitions: Repetitions) -> list[str]:
+def _of_repetitions(repetitions: Repetitions, noise_is_known: bool) -> list[str]:
     counts = torch.bincount(repetitions.timing).tolist()
     fewest, most = min(counts), max(counts)
     sentences = []
     if most == 1:
         sentences.append(
             'No timing was measured twice (M = 1): noise and model cannot be tested apart, so '
-            'kappa, the lack of fit and the score tests are missing.'
+            + (
+                'kappa and the score tests are missing; the lack of fit takes the noise as given.'
+                if noise_is_known
+                else 'kappa, the lack of fit and the score tests are missing. Where the standard '
+                'deviation of a measurement is known, give it to `assess` as `noise` for a lack '
+                'of fit.'
+            )
         )
     elif fewest == 1:
         sentences.append(
@@ -67,10 +76,14 @@ def _of_timings(repetitions: Repetitions) -> list[str]:
 
 
 def _of_fit(fit: Fit) -> list[str]:
-    volume = fit.parameters.get('arterial_blood_volume')
-    if volume is None or not bool(torch.isfinite(volume).any()):
-        return []
-    return [
-        f'In {int(torch.isfinite(volume).sum())} voxels arterial blood was fitted too; the tests '
-        'of the model describe CBF and ATT alone and are missing there.'
-    ]
+    sentences = []
+    thirds = voxels_by_third(fit)
+    if bool(thirds.get(Third.ARTERIAL_BLOOD_VOLUME, thirds[Third.NONE] & False).any()):
+        n_voxels = int(thirds[Third.ARTERIAL_BLOOD_VOLUME].sum())
+        sentences.append(
+            f'In {n_voxels} voxels arterial blood was fitted too: the tests there are of three '
+            'parameters, and none asks for arterial blood.'
+        )
+    if bool(thirds.get(Third.TISSUE_T1, thirds[Third.NONE] & False).any()):
+        sentences.append('Tissue T1 was fitted too, so no test asks for it.')
+    return sentences

@@ -70,3 +70,24 @@ def lack_of_fit(misfit: Misfit, n_parameters: Tensor) -> LackOfFit:
     ratio = (misfit.of_means / above) / (misfit.scatter / below)
     ratio = torch.where((above > 0) & (below > 0), ratio, torch.nan)
     return LackOfFit(ratio, above, below, p_of_ratio(ratio, above, below))
+
+
+def residual_chi_squared(misfit: Misfit, noise: Tensor, n_parameters: Tensor) -> LackOfFit:
+    """Compare how far measurements lie from the model with a known noise level.
+
+    It asks what `lack_of_fit` asks where nothing was repeated. The ratio is chi-squared over its
+    degrees of freedom; ``below`` is infinite.
+
+    Parameters
+    ----------
+    misfit, n_parameters
+        As in `lack_of_fit`.
+    noise
+        Standard deviation of a measurement, ``(voxel,)`` [delta M / M0].
+    """
+    above = (misfit.n_measurements - n_parameters).expand_as(misfit.scatter)
+    chi_squared = (misfit.of_means + misfit.scatter) / noise.square()
+    p = torch.special.gammaincc(above.to(chi_squared) / 2, chi_squared / 2)
+    enough = torch.where(above > 0, 1, torch.nan)
+    below = torch.full_like(chi_squared, torch.inf)
+    return LackOfFit(chi_squared / above * enough, above, below, p * enough)

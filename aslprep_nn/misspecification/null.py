@@ -36,13 +36,14 @@ def p_of_kappa(spread: Spread, count: Tensor) -> Tensor:
 def p_of_trace(spread: Spread, count: Tensor, n_timings: int) -> Tensor:
     """Compute how often the noise along CBF and ATT is as large by chance.
 
-    The trace compares noise in the two directions that CBF and ATT depend on with the noise
+    The trace compares noise in the P directions that the parameters depend on with the noise
     pooled over all N directions. Their sums of squares are a part and the whole, so that part
-    over the rest follows F with 2 (M-1) and (N-2) (M-1) degrees of freedom.
+    over the rest follows F with P (M-1) and (N-P) (M-1) degrees of freedom.
     """
-    others = n_timings - 2
-    ratio = (spread.trace / 2) * others / (n_timings - spread.trace).clamp(min=0)
-    return p_of_ratio(ratio, 2 * (count - 1), others * (count - 1))
+    along = spread.n_parameters
+    others = n_timings - along
+    ratio = (spread.trace / along) * others / (n_timings - spread.trace).clamp(min=0)
+    return p_of_ratio(ratio, along * (count - 1), others * (count - 1))
 
 
 def p_of_ratio(ratio: Tensor, above: Tensor, below: Tensor) -> Tensor:

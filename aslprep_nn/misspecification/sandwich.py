@@ -48,16 +48,23 @@ def standard_deviations(assessment: Assessment, fit: Fit) -> Mapping[str, Tensor
 
 
 class Spread(NamedTuple):
-    """The two eigenvalues of P, ``(voxel,)`` each: 1 where noise is as assumed.
+    """The eigenvalues of P, ``(voxel,)`` each: 1 where noise is as assumed.
 
     P compares the covariance C_M = A^-1 B A^-1 that the repetitions show with the assumed
     C_C = -A^-1 (Wang, Tamir & Bush, eqs. 5-9). The score covariance B is taken about the mean
     score, which is 0 at an interior optimum (White 1982) and is not at a kink or a bound of the
-    fit, and with M - 1 in place of M, so that the expectation of P is the identity.
+    fit, and with M - 1 in place of M, so that the expectation of P is the identity. There is a
+    middle one where three parameters were fitted.
     """
 
     largest: Tensor
     smallest: Tensor
+    middle: Tensor | None = None
+
+    @property
+    def n_parameters(self) -> int:
+        """How many eigenvalues there are."""
+        return 2 if self.middle is None else 3
 
     @property
     def kappa(self) -> Tensor:
@@ -66,13 +73,17 @@ class Spread(NamedTuple):
 
     @property
     def trace(self) -> Tensor:
-        """Trace of P: 2 where the noise is as large as assumed."""
-        return self.largest + self.smallest
+        """Trace of P: the number of parameters where the noise is as large as assumed."""
+        ends = self.largest + self.smallest
+        return ends if self.middle is None else ends + self.middle
 
     @property
     def divergence(self) -> Tensor:
         """Kullback-Leibler divergence of N(0, P) from N(0, I)."""
-        return (self.trace - (self.largest * self.smallest).log() - 2) / 2
+        determinant = self.largest * self.smallest
+        if self.middle is not None:
+            determinant = determinant * self.middle
+        return (self.trace - determinant.log() - self.n_parameters) / 2
 
 
 class Triangle(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -14,21 +15,19 @@ from aslprep_nn.estimation.voxel_groups import VoxelGroup
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.misspecification.arterial import LEAST_ENERGY, arterial_shapes
 from aslprep_nn.misspecification.directions import Assumption, assumption_directions
-from aslprep_nn.misspecification.model_tests import N_PARAMETERS, Misfit, lack_of_fit
-from aslprep_nn.misspecification.null import (
-    p_of_kappa,
-    p_of_largest_score,
-    p_of_score,
-    p_of_trace,
-)
+from aslprep_nn.misspecification.model_tests import Misfit, lack_of_fit, residual_chi_squared
+from aslprep_nn.misspecification.noise_tests import noise_statistics
+from aslprep_nn.misspecification.null import p_of_largest_score, p_of_score
 from aslprep_nn.misspecification.projections import COLLINEAR, Projections
-from aslprep_nn.misspecification.sandwich import (
-    FEWEST_FOR_SANDWICH,
-    ScoreCovariance,
-    Spread,
-    Triangle,
+from aslprep_nn.misspecification.third_parameter import (
+    Extension,
+    Third,
+    extend_by_arterial_blood,
+    extend_by_t1,
+    voxels_by_third,
 )
 from aslprep_nn.misspecification.vectors import RepetitionVectors
+from aslprep_nn.signal.kinetics import Linearization
 from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.response import Kinetics
 
@@ -52,56 +51,83 @@ class VoxelTests:
     data: Tensor
     fit: Fit
     t1_tissue: Tensor | None
+    noise: Tensor | None
     device: torch.device
 
     def of(self, group: VoxelGroup) -> Iterator[tuple[Tensor | slice, dict[str, Tensor]]]:
         """Yield voxels of a group and their statistics by name, few voxels at a time."""
-        shapes = arterial_shapes(self._model(group, None))
+        reference = self._model(group, None)
+        shapes = arterial_shapes(reference)
         elements = CPU_CHUNK if self.device.type == 'cpu' else ACCELERATOR_CHUNK
-        for voxels in group.chunks(max(256, elements // len(self.repetitions.timing))):
-            yield voxels, self._statistics(voxels, self._model(group, voxels), shapes)
+        for chunk in group.chunks(max(256, elements // len(self.repetitions.timing))):
+            for third, voxels in self._by_third(chunk):
+                yield voxels, self._statistics(voxels, group, third, shapes)
+
+    def _by_third(self, chunk: Tensor | slice) -> Iterator[tuple[Third, Tensor | slice]]:
+        """Yield the voxels of a chunk that have the same parameters."""
+        for third, voxels in self._thirds.items():
+            here = voxels[chunk]
+            if bool(here.all()):
+                yield third, chunk
+            elif bool(here.any()):
+                yield third, torch.arange(len(voxels), device=here.device)[chunk][here]
+
+    @cached_property
+    def _thirds(self) -> dict[Third, Tensor]:
+        return voxels_by_third(self.fit)
 
     def _statistics(
-        self, voxels: Tensor | slice, model: SignalModel, shapes: Tensor | None
+        self, voxels: Tensor | slice, group: VoxelGroup, third: Third, shapes: Tensor | None
     ) -> dict[str, Tensor]:
-        data = self._double(self.data[voxels])
-        cbf, att = (self._double(self.fit.parameters[name][voxels]) for name in ('cbf', 'att'))
+        data, cbf, att = self._double(self.data[voxels]), *self._fitted(voxels, 'cbf', 'att')
+        model = self._model(group, self._t1(voxels, third))
         here = model.linearize(cbf, att)
-        vectors = RepetitionVectors.of(data, self.repetitions)
+        fitted, signal = [here.d_cbf, here.d_att], here.delta_m
+        if third is not Third.NONE:
+            extension = self._extension(voxels, third, model, here)
+            fitted, signal = [*fitted, extension.direction], signal + extension.signal
+            shapes = None if third is Third.ARTERIAL_BLOOD_VOLUME else shapes
         assumed = assumption_directions(model, cbf, att, here)
         raw = Projections.of(
-            vectors,
-            torch.stack([here.d_cbf, here.d_att, *assumed]),
-            here.delta_m,
-            n_parameters=N_PARAMETERS,
+            RepetitionVectors.of(data, self.repetitions),
+            torch.stack([*fitted, *assumed]),
+            signal,
+            n_parameters=len(fitted),
             shapes=shapes,
         )
         along = raw.orthogonalized()
-        scores = torch.where(_told_apart(raw, along, len(assumed)), along.student_t, torch.nan)
-        misfit = lack_of_fit(
-            self._misfit(data, raw.vectors, here.delta_m), self._n_parameters(voxels)
-        )
-        tested = torch.where(with_arterial(self.fit)[voxels].to(self.device), torch.nan, 1)
-        of_model = {
-            'lackoffit': misfit.ratio,
-            'pmodel': misfit.p,
-            **_score_statistics(scores[N_PARAMETERS:], len(assumed), vectors.count),
-        }
+        told = along.energy > _least(raw, len(fitted) + len(assumed)) * raw.energy
+        scores = torch.where(told, along.student_t, torch.nan)[len(fitted) :]
+        misfit = self._misfit(data, raw.vectors, signal)
         return {
-            **_noise_statistics(along[:N_PARAMETERS]),
-            **{name: values * tested for name, values in of_model.items()},
+            **noise_statistics(along[: len(fitted)]),
+            **self._lack_of_fit(misfit, voxels, len(fitted)),
+            **_score_statistics(scores, len(assumed), raw.vectors.count),
         }
 
-    def _model(self, group: VoxelGroup, voxels: Tensor | slice | None) -> SignalModel:
-        """Build the model of some voxels of a group, or of the whole group without T1."""
-        t1 = self.t1_tissue
+    def _extension(
+        self, voxels: Tensor | slice, third: Third, model: SignalModel, here: Linearization
+    ) -> Extension:
+        """Describe what the third parameter adds to the signal of CBF and ATT."""
+        if third is Third.TISSUE_T1:
+            return extend_by_t1(model, here)
+        data = self.repetitions.summarize(self._double(self.data[voxels]))
+        return extend_by_arterial_blood(model, here, data, *self._fitted(voxels, third.value))
+
+    def _model(self, group: VoxelGroup, t1_tissue: Tensor | None) -> SignalModel:
         return SignalModel.of(
             self.repetitions.acquisitions,
             self.kinetics,
             slice_delay=group.slice_delay,
-            t1_tissue=None if t1 is None or voxels is None else t1[voxels],
+            t1_tissue=t1_tissue,
             device=self.device,
         )
+
+    def _t1(self, voxels: Tensor | slice, third: Third) -> Tensor | None:
+        """Give the tissue T1 of voxels: fitted, mapped or None for the acquisition's."""
+        if third is Third.TISSUE_T1:
+            return self.fit.parameters[third.value][voxels]
+        return None if self.t1_tissue is None else self.t1_tissue[voxels]
 
     def _misfit(self, data: Tensor, residuals: RepetitionVectors, signal: Tensor) -> Misfit:
         """Compare all measurements with the fit, also those in no complete repetition."""
@@ -109,47 +135,46 @@ class VoxelTests:
             return Misfit.of_residuals(residuals)
         return Misfit.of_summary(self.repetitions.summarize(data), signal)
 
-    def _n_parameters(self, voxels: Tensor | slice) -> Tensor:
-        """Count the parameters that were adapted to the measurements of each voxel."""
+    def _lack_of_fit(
+        self, misfit: Misfit, voxels: Tensor | slice, n_parameters: int
+    ) -> dict[str, Tensor]:
+        """Test the fit by the repetitions, or by a known noise where nothing is repeated.
+
+        A parameter that measurements cannot tell was not adapted to them.
+        """
         flat = self.fit.status[voxels] == FitStatus.ATT_NOT_IDENTIFIABLE
-        return N_PARAMETERS - flat.to(device=self.device, dtype=torch.int64)
+        adapted = n_parameters - flat.to(device=self.device, dtype=torch.int64)
+        found = lack_of_fit(misfit, adapted)
+        if self.noise is None:
+            return {'lackoffit': found.ratio, 'pmodel': found.p}
+        known = residual_chi_squared(misfit, self._double(self.noise[voxels]), adapted)
+        alone = found.below == 0
+        return {
+            'lackoffit': torch.where(alone, known.ratio, found.ratio),
+            'pmodel': torch.where(alone, known.p, found.p),
+        }
+
+    def _fitted(self, voxels: Tensor | slice, *names: str) -> tuple[Tensor, ...]:
+        return tuple(self._double(self.fit.parameters[name][voxels]) for name in names)
 
     def _double(self, values: Tensor) -> Tensor:
         return values.to(device=self.device, dtype=torch.float64)
 
 
 def with_arterial(fit: Fit) -> Tensor:
-    """Find the voxels fitted with a third parameter, which these tests do not describe."""
+    """Find the voxels in which arterial blood was fitted, too."""
     volume = fit.parameters.get('arterial_blood_volume')
     return torch.zeros_like(fit.status, dtype=torch.bool) if volume is None else volume.isfinite()
 
 
-def _told_apart(raw: Projections, along: Projections, n_assumptions: int) -> Tensor:
-    """Find directions of which enough is left that CBF and ATT cannot explain."""
+def _least(raw: Projections, n_derivatives: int) -> Tensor:
+    """Say which part of its energy each direction must keep, ``(direction, 1)``.
+
+    Shapes of arterial blood, which come after the derivatives, must keep more.
+    """
     least = torch.full_like(raw.energy[:, :1], LEAST_ENERGY)
-    least[: N_PARAMETERS + n_assumptions] = COLLINEAR**2
-    return along.energy > least * raw.energy
-
-
-def _noise_statistics(basis: Projections) -> dict[str, Tensor]:
-    vectors, count = basis.vectors, basis.vectors.count
-    scatter = ScoreCovariance.along(basis)
-    largest, smallest = scatter.spread(vectors.variance)
-    # Two repetitions differ along one direction only: rounding must not hide that.
-    spread = Spread(largest, torch.where(count == 2, 0 * smallest, smallest))
-    covariance = scatter.covariance(Triangle.of(basis))
-    enough = torch.where(count >= FEWEST_FOR_SANDWICH, 1, torch.nan)
-    return {
-        'kappa': spread.kappa,
-        'lambdamax': spread.largest,
-        'lambdamin': spread.smallest,
-        'trace': spread.trace,
-        'kl': spread.divergence,
-        'pnoise': p_of_kappa(spread, count),
-        'ptrace': p_of_trace(spread, count, vectors.n_timings),
-        'stdcbf': (covariance.cbf / count).sqrt() * enough,
-        'stdatt': (covariance.att / count).sqrt() * enough,
-    }
+    least[:n_derivatives] = COLLINEAR**2
+    return least
 
 
 def _score_statistics(scores: Tensor, n_assumptions: int, count: Tensor) -> dict[str, Tensor]:
