@@ -169,7 +169,7 @@ def _bar(canvas: Canvas, image: AxesImage, axes: list[Axes], shade: Shade) -> No
 def _white(width: float, height: float) -> Canvas:
     canvas = blank(width, height)
     canvas.set_facecolor('white')
-    canvas.set_layout_engine('constrained')
+    canvas.set_layout_engine('constrained', rect=(0, 0, 1, 0.99))
     return canvas
 
 
