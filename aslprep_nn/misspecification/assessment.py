@@ -15,6 +15,7 @@ from aslprep_nn.estimation.voxel_groups import voxel_groups
 from aslprep_nn.misspecification.consistency import subset_consistency
 from aslprep_nn.misspecification.limits import limits_of
 from aslprep_nn.misspecification.multiplicity import classify
+from aslprep_nn.misspecification.sandwich_forms import SandwichForm
 from aslprep_nn.misspecification.third_parameter import Third, voxels_by_third
 from aslprep_nn.misspecification.voxel_tests import SCORE_NAMES, VoxelTests
 from aslprep_nn.signal.response import Kinetics
@@ -60,6 +61,7 @@ def assess(
     t1_tissue: Tensor | None = None,
     kinetics: Sequence[Kinetics] | None = None,
     noise: float | Tensor | None = None,
+    form: SandwichForm = SandwichForm.REPETITIONS,
     false_discovery_rate: float = 0.05,
     device: torch.device | str = 'cpu',
 ) -> Assessment:
@@ -84,6 +86,9 @@ def assess(
     noise
         Standard deviation of a measurement, where it is known, also ``(voxel,)``
         [delta M / M0]: gives a lack of fit where nothing was repeated.
+    form
+        Of the sandwich; the others reproduce other readings of the paper, in voxels with two
+        parameters.
     false_discovery_rate
         At which voxels are classified.
     device
@@ -101,6 +106,7 @@ def assess(
             fit,
             t1_tissue,
             None if noise is None else torch.as_tensor(noise).expand(n_voxels),
+            form,
             torch.device(device),
         )
         for group in voxel_groups(n_voxels, slice_delay, t1_tissue):

@@ -42,13 +42,20 @@ def noise_statistics(basis: Projections) -> dict[str, Tensor]:
         p_noise = p_of_kappa_of_three(spread, count)
     enough = torch.where(count >= FEWEST_FOR_SANDWICH, 1, torch.nan)
     return {
+        **spread_statistics(spread),
+        'pnoise': p_noise,
+        'ptrace': p_of_trace(spread, count, vectors.n_timings),
+        'stdcbf': (covariance.cbf / count).sqrt() * enough,
+        'stdatt': (covariance.att / count).sqrt() * enough,
+    }
+
+
+def spread_statistics(spread: Spread) -> dict[str, Tensor]:
+    """Name what follows from the eigenvalues of P."""
+    return {
         'kappa': spread.kappa,
         'lambdamax': spread.largest,
         'lambdamin': spread.smallest,
         'trace': spread.trace,
         'kl': spread.divergence,
-        'pnoise': p_noise,
-        'ptrace': p_of_trace(spread, count, vectors.n_timings),
-        'stdcbf': (covariance.cbf / count).sqrt() * enough,
-        'stdatt': (covariance.att / count).sqrt() * enough,
     }

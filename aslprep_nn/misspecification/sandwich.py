@@ -123,7 +123,7 @@ class ScoreCovariance(NamedTuple):
 
     def spread(self, variance: Tensor) -> Spread:
         """Compare with the assumed variance of a measurement, ``(voxel,)``."""
-        return _eigenvalues(
+        return eigenvalues(
             (self.first + self.second) / variance,
             (self.first * self.second - self.both.square()) / variance.square(),
         )
@@ -156,7 +156,7 @@ class ScoreCovariance(NamedTuple):
         determinant = first * second - both.square()
         positive = (first > 0) & (determinant > 0)
         determinant = torch.where(positive, determinant, torch.nan) * variance
-        return _eigenvalues(
+        return eigenvalues(
             (second * self.first - 2 * both * self.both + first * self.second) / determinant,
             (self.first * self.second - self.both.square()) / (determinant * variance),
         )
@@ -172,7 +172,7 @@ class ScoreCovariance(NamedTuple):
         )
 
 
-def _eigenvalues(trace: Tensor, determinant: Tensor) -> Spread:
+def eigenvalues(trace: Tensor, determinant: Tensor) -> Spread:
     """Solve for the eigenvalues of a 2 x 2 matrix, the smaller without cancellation."""
     gap = (trace.square() - 4 * determinant).clamp(min=0).sqrt()
     largest = (trace + gap) / 2

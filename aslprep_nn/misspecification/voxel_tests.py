@@ -16,9 +16,16 @@ from aslprep_nn.maps import FitStatus
 from aslprep_nn.misspecification.arterial import LEAST_ENERGY, arterial_shapes
 from aslprep_nn.misspecification.directions import Assumption, assumption_directions
 from aslprep_nn.misspecification.model_tests import Misfit, lack_of_fit, residual_chi_squared
-from aslprep_nn.misspecification.noise_tests import noise_statistics
+from aslprep_nn.misspecification.noise_tests import noise_statistics, spread_statistics
 from aslprep_nn.misspecification.null import p_of_largest_score, p_of_score
 from aslprep_nn.misspecification.projections import COLLINEAR, Projections
+from aslprep_nn.misspecification.sandwich_forms import (
+    SandwichForm,
+    bend_of,
+    observed_spread,
+    p_of_sample_kappa,
+    sample_spread,
+)
 from aslprep_nn.misspecification.third_parameter import (
     Extension,
     Third,
@@ -52,6 +59,7 @@ class VoxelTests:
     fit: Fit
     t1_tissue: Tensor | None
     noise: Tensor | None
+    form: SandwichForm
     device: torch.device
 
     def of(self, group: VoxelGroup) -> Iterator[tuple[Tensor | slice, dict[str, Tensor]]]:
@@ -99,11 +107,51 @@ class VoxelTests:
         told = along.energy > _least(raw, len(fitted) + len(assumed)) * raw.energy
         scores = torch.where(told, along.student_t, torch.nan)[len(fitted) :]
         misfit = self._misfit(data, raw.vectors, signal)
+        basis = along[: len(fitted)]
         return {
-            **noise_statistics(along[: len(fitted)]),
+            **noise_statistics(basis),
+            **self._other_form(basis, group, voxels, third=third, model=model, here=here),
             **self._lack_of_fit(misfit, voxels, len(fitted)),
             **_score_statistics(scores, len(assumed), raw.vectors.count),
         }
+
+    def _other_form(
+        self,
+        basis: Projections,
+        group: VoxelGroup,
+        voxels: Tensor | slice,
+        *,
+        third: Third,
+        model: SignalModel,
+        here: Linearization,
+    ) -> dict[str, Tensor]:
+        """Replace the statistics of P by those of the form asked for, for two parameters."""
+        if self.form is SandwichForm.REPETITIONS or third is not Third.NONE:
+            return {}
+        residuals, (cbf, att) = basis.vectors, self._fitted(voxels, 'cbf', 'att')
+        nothing = torch.full_like(cbf, torch.nan)
+        if self.form is SandwichForm.SAMPLES:
+            spread = sample_spread(residuals, here, residuals.variance)
+            p = p_of_sample_kappa(
+                spread,
+                residuals.count,
+                att,
+                acquisitions=self.repetitions.acquisitions,
+                kinetics=None if self.kinetics is None else tuple(self.kinetics),
+                slice_delay=None if group.slice_delay is None else float(group.slice_delay),
+            )
+            return {**spread_statistics(spread), 'pnoise': p, 'ptrace': nothing}
+        bend = bend_of(
+            self.repetitions.acquisitions,
+            model,
+            cbf,
+            att,
+            slice_delay=group.slice_delay,
+            t1_tissue=self._t1(voxels, third),
+        )
+        misfit = (residuals.total / residuals.count.unsqueeze(-1)).mT
+        spread = observed_spread(basis, misfit, bend, residuals.variance)
+        return {**spread_statistics(spread), 'pnoise': nothing, 'ptrace': nothing}
 
     def _extension(
         self, voxels: Tensor | slice, third: Third, model: SignalModel, here: Linearization
