@@ -31,6 +31,8 @@ LOOKS_LIKE = {
 MOSTLY = 0.5
 #: ... and is so many times as frequent there as inside.
 TIMES_AS_FREQUENT = 2.0
+#: No kappa belongs to p = 0, which is what rounding makes of a smaller one than this.
+SMALLEST_P = 1e-12
 
 
 def trust_numbers(results: RunResults, bright: BoolArray) -> dict[str, float]:
@@ -134,8 +136,15 @@ def _noise_ratio(trust: Trust, mask: BoolArray) -> float:
 
 
 def _kappa_ratio(results: RunResults, trust: Trust, bright: BoolArray) -> float:
-    """Divide the median kappa by what correct noise gives; NaN below three repetitions."""
-    kappa = trust.maps['kappa'][bright]
-    known = kappa[np.isfinite(kappa)]
-    usual = null_kappa(0.5, n_repetitions(results))
-    return float(np.median(known)) / usual if known.size and math.isfinite(usual) else math.nan
+    """Divide the median kappa by what correct noise gives; NaN below three repetitions.
+
+    Taken from the median p, which is the same for two parameters and all repetitions, and still
+    compares like with like where a voxel has a third parameter or lacks a repetition.
+    """
+    p = trust.maps['pnoise'][bright]
+    known = p[np.isfinite(p)]
+    if not known.size:
+        return math.nan
+    n_repeated = n_repetitions(results)
+    median = max(float(np.median(known)), SMALLEST_P)
+    return null_kappa(median, n_repeated) / null_kappa(0.5, n_repeated)

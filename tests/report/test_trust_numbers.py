@@ -5,8 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
+from aslprep_nn.misspecification.bootstrap import null_kappa
 from aslprep_nn.misspecification.multiplicity import VoxelClass
+from aslprep_nn.misspecification.null import p_of_kappa
+from aslprep_nn.misspecification.sandwich import Spread
 from aslprep_nn.report.quality import measure_quality
 from aslprep_nn.report.regions import gm_like
 from aslprep_nn.report.trust_expectations import TRUST_EXPECTATIONS
@@ -84,6 +88,20 @@ def test_noise_is_measured_where_it_was_found(tested_run, with_classes):
     assert found['noise_ratio'] == pytest.approx(2.1)
     none = with_classes(tested_run, labelled(tested_run, gm_like(tested_run), VoxelClass.MODEL))
     assert math.isnan(numbers_of(none)['noise_ratio'])
+
+
+@pytest.mark.parametrize('kappa', [1.5, 3.4, 20.0])
+def test_kappa_over_its_null_is_what_it_says(tested_run, with_classes, kappa):
+    everywhere = torch.full(tested_run.mask.shape, kappa)
+    p = p_of_kappa(Spread(everywhere, torch.ones(everywhere.shape)), torch.tensor(6)).numpy()
+    found = numbers_of(with_classes(tested_run, tested_run.trust.classes, pnoise=p))
+    assert found['kappa_ratio'] == pytest.approx(kappa / null_kappa(0.5, 6), rel=1e-4)
+
+
+def test_kappa_of_p_zero_is_large_and_finite(tested_run, with_classes):
+    nothing = np.zeros(tested_run.mask.shape)
+    found = numbers_of(with_classes(tested_run, tested_run.trust.classes, pnoise=nothing))
+    assert 100 < found['kappa_ratio'] < math.inf
 
 
 def test_the_rim_is_as_deep_as_it_says(run):
