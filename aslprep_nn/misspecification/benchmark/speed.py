@@ -34,8 +34,8 @@ REPEATS = 5
 PARTS = {
     'signal and directions': ('_statistics', ('linearize', 'assumption_directions')),
     'projections': ('_statistics', ('of', 'orthogonalized')),
-    'noise': ('_statistics', ('_noise_statistics',)),
-    'misfit': ('_statistics', ('_misfit', 'lack_of_fit')),
+    'noise': ('_statistics', ('noise_statistics',)),
+    'misfit': ('_statistics', ('_misfit', '_lack_of_fit')),
     'scores, arterial': ('_statistics', ('student_t', '_score_statistics')),
     'early and late': ('assess', ('subset_consistency',)),
     'classes': ('assess', ('_classes',)),
