@@ -20,10 +20,11 @@ from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.estimation.voxel_groups import VoxelGroup, voxel_groups
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.misspecification.model_tests import N_PARAMETERS
+from aslprep_nn.misspecification.pooled_scores import common_repetitions
 from aslprep_nn.misspecification.projections import Projections
 from aslprep_nn.misspecification.sandwich import ScoreCovariance
 from aslprep_nn.misspecification.summary import Convergence
-from aslprep_nn.misspecification.vectors import RepetitionVectors
+from aslprep_nn.misspecification.vectors import RepetitionVectors, complete_sets
 from aslprep_nn.misspecification.voxel_tests import with_arterial
 from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.response import Kinetics
@@ -57,7 +58,7 @@ def convergence(
 
     Subsets of m of M repetitions overlap, so their estimates scatter less than those of m new
     repetitions; dividing the variance by 1 - m/M corrects for it (sampling from a finite
-    population; Cochran 1977, eq. 2.9). All M have a single subset: there the standard deviation
+    population; Cochran 1977, theorem 2.2). All M have a single subset: there the standard deviation
     is the jackknife's, from the subsets that lack one.
 
     Parameters
@@ -69,8 +70,8 @@ def convergence(
     seed
         Of voxels and subsets.
     n_voxels
-        How many voxels to look at, drawn from those whose ATT is identifiable and whose
-        measurements are complete.
+        How many voxels to look at, drawn from those whose ATT is identifiable and that lack no
+        repetition but those that most voxels lack.
 
     Returns
     -------
@@ -78,14 +79,17 @@ def convergence(
     """
     acquisitions = (acquisition,) if isinstance(acquisition, Acquisition) else tuple(acquisition)
     repetitions = Repetitions.of(acquisitions)
-    count = int(torch.bincount(repetitions.timing).min())
+    common = common_repetitions(relative_delta_m, repetitions)
+    count = len(common)
     generator = torch.Generator().manual_seed(seed)
-    voxels = _sample(relative_delta_m, fit, n_voxels, generator)
+    measured = relative_delta_m[:, complete_sets(repetitions)[:, common].flatten()].sum(-1)
+    voxels = _sample(torch.isfinite(measured), fit, n_voxels, generator)
     if n_draws < 1 or count < FEWEST or repetitions.n_timings < 2 or not len(voxels):
         return None
     values = {name: fit.parameters[name][voxels].to(device).double() for name in ('cbf', 'att')}
+    vectors = RepetitionVectors.of(relative_delta_m[voxels].to(device).double(), repetitions)
     sample = _Sample(
-        RepetitionVectors.of(relative_delta_m[voxels].to(device).double(), repetitions).values,
+        vectors.at(common.to(device)).values,
         repetitions,
         kinetics,
         None if slice_delay is None else slice_delay[voxels],
@@ -237,12 +241,11 @@ def _null_eigenvalues(count: int, n_timings: int) -> tuple[float, float]:
     return float(np.median((trace + gap) / unit)), float(np.median((trace - gap) / unit))
 
 
-def _sample(data: Tensor, fit: Fit, n_voxels: int, generator: torch.Generator) -> Tensor:
-    """Draw voxels whose fit can be relied on, in ascending order."""
+def _sample(measured: Tensor, fit: Fit, n_voxels: int, generator: torch.Generator) -> Tensor:
+    """Draw measured voxels whose fit can be relied on, in ascending order."""
     told = (fit.status == FitStatus.CONVERGED) | (fit.status == FitStatus.ON_KINK)
     usable = told & (fit.parameters['cbf'] > 0) & ~with_arterial(fit)
-    usable = usable.cpu() & torch.isfinite(data.sum(-1)).cpu()
-    candidates = usable.nonzero().squeeze(-1)
+    candidates = (usable.cpu() & measured.cpu()).nonzero().squeeze(-1)
     drawn = torch.randperm(len(candidates), generator=generator)[:n_voxels]
     return candidates[drawn.sort().values]
 

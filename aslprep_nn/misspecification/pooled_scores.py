@@ -23,7 +23,7 @@ from aslprep_nn.misspecification.null import (
     p_of_score,
 )
 from aslprep_nn.misspecification.projections import COLLINEAR, Projections
-from aslprep_nn.misspecification.vectors import RepetitionVectors
+from aslprep_nn.misspecification.vectors import RepetitionVectors, complete_sets
 from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.response import Kinetics
 
@@ -66,8 +66,8 @@ def pooled_scores(
     relative_delta_m, acquisition, fit, slice_delay, t1_tissue, kinetics, device
         As in `assess`.
     regions
-        Which voxels are tested in each, ``(region, voxel)``. A voxel that lacks a repetition is
-        left out.
+        Which voxels are tested in each, ``(region, voxel)``. A repetition that most voxels lack
+        is left out, and then any voxel that lacks another.
     seed
         Of the signs.
 
@@ -94,6 +94,13 @@ def pooled_scores(
     return torch.cat([p_of_score(score[:N_ASSUMED], count), arterial.unsqueeze(0)])
 
 
+def common_repetitions(data: Tensor, repetitions: Repetitions) -> Tensor:
+    """Find the repetitions that are complete in most voxels that have any, ``(repetition,)``."""
+    measured = torch.isfinite(data)[:, complete_sets(repetitions).to(data.device)]
+    share = measured.all(1).double().mean(0)
+    return (share >= share.max() / 2).nonzero().squeeze(-1)
+
+
 @dataclass(frozen=True)
 class _Pool:
     """What all voxels of one call share."""
@@ -105,10 +112,15 @@ class _Pool:
     seed: int
     device: torch.device
 
+    @cached_property
+    def common(self) -> Tensor:
+        """The repetitions used."""
+        return common_repetitions(self.data, self.repetitions).to(self.device)
+
     @property
     def shape(self) -> tuple[int, int]:
         """Number of repetitions and of directions."""
-        return int(torch.bincount(self.repetitions.timing).min()), N_ASSUMED + MOST_PASSAGES
+        return len(self.common), N_ASSUMED + MOST_PASSAGES
 
     def scores(self, group: VoxelGroup, voxels: Tensor | slice, t1: Tensor | None) -> Tensor:
         """Give the unbiased scores of some voxels, ``(repetition, direction, voxel)``.
@@ -120,7 +132,7 @@ class _Pool:
             for values in (self.data, self.fit.parameters['cbf'], self.fit.parameters['att'])
         )
         model, shapes = self._model(group, t1), arterial_shapes(self._model(group, None))
-        vectors = RepetitionVectors.of(data, self.repetitions)
+        vectors = RepetitionVectors.of(data, self.repetitions).at(self.common)
         found = self._along(vectors, model, shapes, (cbf, att))
         signal = model.linearize(cbf, att).delta_m.mT
         centered = vectors.values - vectors.values.mean(1, keepdim=True)

@@ -51,6 +51,10 @@ class RepetitionVectors:
         complete = torch.isfinite(values.sum(-1))
         return cls(torch.where(complete.unsqueeze(-1), values, 0), complete)
 
+    def at(self, repetitions: Tensor) -> RepetitionVectors:
+        """Keep some repetitions."""
+        return RepetitionVectors(self.values[:, repetitions], self.complete[:, repetitions])
+
     @cached_property
     def all_complete(self) -> bool:
         """Whether every repetition is complete in every voxel."""

@@ -107,6 +107,19 @@ def test_only_voxels_with_all_measurements_and_an_identifiable_att_are_looked_at
     assert convergence(data, acquisition, fit, n_draws=2, seed=1) is None
 
 
+def test_a_repetition_that_all_voxels_lack_is_not_there():
+    acquisition, shorter = pcasl(repetitions=5), pcasl(repetitions=4)
+    data = measure(acquisition, STEADY, n_voxels=40)
+    kept = torch.arange(5).repeat_interleave(21) != 2
+    direct = settled(shorter, data[:, kept])
+    data[:, 42:63] = torch.nan
+    found = settled(acquisition, data)
+    assert found.n_repetitions == (2, 3, 4)
+    assert found.n_voxels == direct.n_voxels
+    assert found.kappa[1:] == pytest.approx(direct.kappa[1:], rel=1e-3)
+    assert found.std_cbf == pytest.approx(direct.std_cbf, rel=1e-3)
+
+
 @pytest.mark.parametrize(('repetitions', 'n_draws'), [(2, 10), (8, 0)])
 def test_nothing_is_drawn_without_repetitions_or_draws(repetitions, n_draws):
     acquisition = pcasl(repetitions=repetitions)

@@ -149,6 +149,16 @@ def test_the_brightest_third_by_fit_keeps_the_level_and_by_measurement_does_not(
     assert by_measurement.p['pdecay'] < 0.01
 
 
+def test_a_repetition_that_all_voxels_lack_costs_a_region_nothing_else():
+    acquisition = pcasl(repetitions=6)
+    data = measure(acquisition, BRAIN, n_voxels=60)
+    data[:, 21:42] = torch.nan
+    found = found_in(acquisition, data, blocks(1, 60))[0]
+    kept = torch.arange(6).repeat_interleave(21) != 1
+    direct = found_in(pcasl(repetitions=5), data[:, kept], blocks(1, 60))[0]
+    assert found.p == pytest.approx(direct.p, rel=1e-3, nan_ok=True)
+
+
 def test_three_repetitions_leave_a_region_without_score_tests():
     acquisition = pcasl(repetitions=3)
     data = measure(acquisition, BRAIN, n_voxels=50)
