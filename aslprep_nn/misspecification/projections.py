@@ -72,7 +72,7 @@ class Projections:
         energy = directions.square().sum(1)
         if shapes is not None:
             along = torch.cat([along, _voxels_last(residuals.values @ shapes)], 1)
-            overlap = torch.cat([overlap, _voxels_last(rows[:, :n_parameters] @ shapes)], 1)
+            overlap = torch.cat([overlap, shapes.mT @ directions[:n_parameters]], 1)
             shape_energy = shapes.square().sum(0).unsqueeze(-1)
             energy = torch.cat([energy, shape_energy.expand(-1, energy.shape[-1])])
         return cls(along, overlap, energy, residuals)

@@ -87,7 +87,7 @@ class VoxelTests:
     def _statistics(
         self, voxels: Tensor | slice, group: VoxelGroup, third: Third, shapes: Tensor | None
     ) -> dict[str, Tensor]:
-        data, cbf, att = self._double(self.data[voxels]), *self._fitted(voxels, 'cbf', 'att')
+        data, (cbf, att) = self.data[voxels].to(self.device), self._fitted(voxels, 'cbf', 'att')
         model = self._model(group, self._t1(voxels, third))
         here = model.linearize(cbf, att)
         fitted, signal = [here.d_cbf, here.d_att], here.delta_m
@@ -181,7 +181,7 @@ class VoxelTests:
         """Compare all measurements with the fit, also those in no complete repetition."""
         if residuals.hold(data):
             return Misfit.of_residuals(residuals)
-        return Misfit.of_summary(self.repetitions.summarize(data), signal)
+        return Misfit.of_summary(self.repetitions.summarize(self._double(data)), signal)
 
     def _lack_of_fit(
         self, misfit: Misfit, voxels: Tensor | slice, n_parameters: int
