@@ -56,7 +56,8 @@ def classify(
 ) -> Tensor:
     """Give each voxel the class that explains it best.
 
-    Noise and model are two questions, each answered at the false discovery rate. The model is
+    Noise and model are two questions, answered in one procedure over the p-values of both: each
+    at the rate would make a false claim in up to twice as many correct maps. The model is
     rejected by the smallest of the p-values of the lack of fit and of the assumptions, times
     their number (Bonferroni). A rejected model is named after the assumption with the smallest
     p, where that is still below the rate when multiplied by their number; otherwise the cause
@@ -70,21 +71,22 @@ def classify(
     p_assumptions
         Of the score tests, ``(assumption, voxel)`` in the order of `Assumption`.
     rate
-        The false discovery rate q.
+        The false discovery rate q of all claims of the map together.
 
     Returns
     -------
     `VoxelClass` codes, ``(voxel,)``.
     """
     every = torch.cat([p_model.unsqueeze(0), p_assumptions])
-    smallest = _bonferroni(every)
+    both = torch.cat([p_noise, _bonferroni(every)])
+    of_noise, of_model = discoveries(both, rate).chunk(2)
     best = p_assumptions.nan_to_num(torch.inf).argmin(0)
     named = _bonferroni(p_assumptions) <= rate
     codes = torch.tensor([CLASS_OF[assumption] for assumption in Assumption], device=best.device)
     cause = torch.where(named, codes[best], int(VoxelClass.MODEL))
     classes = torch.zeros_like(cause)
-    classes[discoveries(p_noise, rate)] = VoxelClass.NOISE
-    return torch.where(discoveries(smallest, rate), cause, classes).to(torch.uint8)
+    classes[of_noise] = VoxelClass.NOISE
+    return torch.where(of_model, cause, classes).to(torch.uint8)
 
 
 def _bonferroni(p: Tensor) -> Tensor:

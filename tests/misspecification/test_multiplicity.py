@@ -80,3 +80,20 @@ def test_correct_voxels_are_consistent_but_for_chance():
     assumptions = torch.stack([uniform(5000, seed) for seed in range(4)])
     classes = classify(uniform(5000, 8), uniform(5000, 9), assumptions)
     assert int((classes != VoxelClass.CONSISTENT).sum()) <= 2
+
+
+def test_a_correct_map_has_a_false_claim_at_the_rate_though_it_answers_two_questions():
+    """Every claim of a correct map is false: 2,000 maps, standard error .005."""
+    rate, wrong = 0.05, 0
+    nothing = torch.full((len(ASSUMPTIONS), 40), torch.nan, dtype=torch.float64)
+    for number in range(2000):
+        classes = classify(uniform(40, 2 * number), uniform(40, 2 * number + 1), nothing, rate=rate)
+        wrong += bool((classes != VoxelClass.CONSISTENT).any())
+    assert wrong / 2000 == pytest.approx(rate, abs=0.015)
+
+
+def test_voxels_without_a_test_of_noise_are_classified_by_the_model_alone():
+    p = torch.tensor([1e-4, 0.5, 0.9], dtype=torch.float64)
+    nothing = torch.full_like(p, torch.nan)
+    classes = classify(nothing, p, nothing.expand(len(ASSUMPTIONS), -1))
+    assert classes.tolist() == [VoxelClass.MODEL, VoxelClass.CONSISTENT, VoxelClass.CONSISTENT]

@@ -34,12 +34,11 @@ RATE = 0.05
 #: Grey and white matter.
 TISSUE = Population((30, 90), (0.5, 1.8), 0.002, 1.2)
 N_REPETITIONS = 8
-#: What the claims are drawn from: a p map, or the class map's two questions.
+#: The p maps that claims are drawn from, beside the class map.
 CLAIMS = {'noise': 'pnoise', 'lack of fit': 'pmodel', 'decay': 'pdecay', 'early-late': 'phausman'}
 #: Why some claims are not held to the rate.
 NOTES = {
     'early-late': 'its smallest p-values are too small: see the table of tails',
-    'class map': 'two questions, noise and model, each at q',
 }
 FWHM_PER_SIGMA = math.sqrt(8 * math.log(2))
 
