@@ -206,10 +206,10 @@ def _profile(shapes: Tensor, chunk: Chunk, noise: Tensor, dtype: torch.dtype) ->
     fine_drop = cubic @ drop
     density = torch.softmax(fine_drop - linear @ (energy.log() / 2).to(dtype), 0)
     fine_att, fine_amplitude = (linear @ att_grid().to(drop)).unsqueeze(-1), linear @ amplitude
-    mean_att, mean_amplitude = (density * fine_att).sum(0), (density * fine_amplitude).sum(0)
+    mean_att, att_variance = _moments(density, fine_att)
+    mean_amplitude, amplitude_variance = _moments(density, fine_amplitude)
     step = (LAST_ATT - FIRST_ATT) / (N_ATT - 1) / FINENESS
-    att_variance = (density * (fine_att - mean_att).square()).sum(0) + step**2 / 12
-    scatter = (fine_amplitude - mean_amplitude).square() + linear @ std.square()
+    within = (density * (linear @ std.square())).sum(0)
     explained = 2 * (best + fine_drop.amax(0).clamp(min=0))
     squares = (weight * mean.square()).sum(0) + data.scatter.double()
     return Profile(
@@ -218,12 +218,20 @@ def _profile(shapes: Tensor, chunk: Chunk, noise: Tensor, dtype: torch.dtype) ->
         conditional_amplitude=amplitude,
         conditional_std=std,
         amplitude=mean_amplitude,
-        amplitude_std=(density * scatter).sum(0).sqrt(),
+        amplitude_std=(amplitude_variance + within).sqrt(),
         att=mean_att,
-        att_std=att_variance.sqrt(),
+        att_std=(att_variance + step**2 / 12).sqrt(),
         misfit=(squares / noise.square() - explained).clamp(min=0).to(dtype),
         degrees_of_freedom=(data.n_measurements - 2).to(drop).expand_as(mean_att),
     )
+
+
+def _moments(density: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Find mean and variance, the mean to the last digit although ``density`` is rounded."""
+    mean = (density * values).sum(0)
+    deviation = values - mean
+    weighted = density * deviation
+    return mean + weighted.sum(0), (weighted * deviation).sum(0)
 
 
 def _over_timings(shapes: Tensor, values: Tensor) -> Tensor:

@@ -1,0 +1,164 @@
+"""What the network is given: profiles at several smoothings, free of scale and of protocol.
+
+The number of channels is fixed whatever the protocol. Multiplying the signal and its noise by
+one number changes nothing here except ``scale``, which multiplies the network's CBF.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from itertools import combinations
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from aslprep_nn.estimation.measurements import Measurements
+from aslprep_nn.estimation.profile import N_ATT, Profile, profile
+from aslprep_nn.estimation.series import PerfusionSeries
+from aslprep_nn.network.conditioning import amplitudes, conditions
+
+#: Grid points per channel: probabilities are summed over them, drops and amplitudes sampled.
+POINTS_PER_CHANNEL, POINTS_PER_AMPLITUDE = 4, 6
+#: Middle of the range of ATT [s]; channels of ATT are centred on it.
+MIDDLE_ATT = 1.5
+#: Channels that are the moments of a posterior.
+N_MOMENTS = 4
+#: Least reference amplitude, in posterior standard deviations: nothing is divided by noise.
+LEAST_SCALE = 0.1
+
+
+@dataclass(frozen=True)
+class FeatureSettings:
+    """Which channels are made.
+
+    Parameters
+    ----------
+    smoothings
+        Standard deviations of the kernels the profiles are taken after [voxel].
+    """
+
+    smoothings: tuple[float, ...] = (0.0, 0.7, 1.5)
+
+    @property
+    def n_channels(self) -> int:
+        """Number of channels."""
+        apiece = 2 * N_ATT // POINTS_PER_CHANNEL + N_ATT // POINTS_PER_AMPLITUDE + N_MOMENTS
+        n_pairs = len(list(combinations(self.smoothings, 2)))
+        return apiece * len(self.smoothings) + 2 * n_pairs
+
+
+class Posterior(NamedTuple):
+    """Posterior mean and standard deviation of amplitude and ATT, ``(..., slice, x, y)``.
+
+    Amplitudes are relative to the scale [1], ATT in s.
+    """
+
+    amplitude: Tensor
+    amplitude_std: Tensor
+    att: Tensor
+    att_std: Tensor
+
+
+@dataclass(frozen=True)
+class NetworkInput:
+    """Everything the network sees of one volume, or of several of one size.
+
+    Parameters
+    ----------
+    features
+        ``(..., slice, channel, x, y)``, 0 outside the mask.
+    mask
+        ``(..., slice, 1, x, y)``, boolean.
+    conditions
+        What the protocol can tell at this noise, ``(..., slice, condition)``.
+    amplitudes
+        Amplitude relative to the noise, by label type, ``(..., slice, amplitude)``.
+    posterior
+        What the network corrects; 0 outside the mask, its standard deviations 1.
+    scale
+        Reference amplitude by which all others were divided, ``(..., 1, 1, 1)`` [mL/100 g/min].
+    """
+
+    features: Tensor
+    mask: Tensor
+    conditions: Tensor
+    amplitudes: Tensor
+    posterior: Posterior
+    scale: Tensor
+
+    @classmethod
+    def stack(cls, inputs: list[NetworkInput]) -> NetworkInput:
+        """Make a batch of volumes of one size."""
+        parts = {
+            field.name: torch.stack([getattr(one, field.name) for one in inputs])
+            for field in fields(cls)
+            if field.name != 'posterior'
+        }
+        posteriors = zip(*(one.posterior for one in inputs), strict=True)
+        return cls(**parts, posterior=Posterior(*(torch.stack(part) for part in posteriors)))
+
+
+def network_input(series: PerfusionSeries, settings: FeatureSettings | None = None) -> NetworkInput:
+    """Turn a perfusion series into what the network sees.
+
+    Voxels without a measurement leave the mask.
+    """
+    smoothings = (settings or FeatureSettings()).smoothings
+    present = torch.isfinite(series.relative_delta_m).any(-1)
+    series = series.within(present)
+    measured = [_measured(series, sigma) for sigma in smoothings]
+    profiles = [profile(m, series.voxel_noise) for m in measured]
+    scale = _scale(profiles[-1])
+    moments = [_posterior(p, scale) for p in profiles]
+    channels = [_channels(p, q, scale) for p, q in zip(profiles, moments, strict=True)]
+    channels += [_difference(a, b, moments[0]) for a, b in combinations(moments, 2)]
+    plain = series.measurements()
+    return NetworkInput(
+        features=series.image(torch.cat(channels)).movedim(0, 1),
+        mask=series.inside.unsqueeze(1),
+        conditions=conditions(series, scale, profiles[0]),
+        amplitudes=amplitudes(series, plain, scale),
+        posterior=Posterior(
+            *(
+                series.image(part, outside)
+                for part, outside in zip(moments[0], (0.0, 1.0, 0.0, 1.0), strict=True)
+            )
+        ),
+        scale=scale.reshape(1, 1, 1),
+    )
+
+
+def _measured(series: PerfusionSeries, sigma: float) -> Measurements:
+    return series.smoothed(sigma) if sigma > 0 else series.measurements()
+
+
+def _scale(smoothest: Profile) -> Tensor:
+    """Average the amplitude of a volume, a scalar [mL/100 g/min]; never much below its noise."""
+    mean = smoothest.amplitude.clamp(min=0).mean()
+    return torch.maximum(mean, LEAST_SCALE * smoothest.amplitude_std.mean())
+
+
+def _posterior(found: Profile, scale: Tensor) -> Posterior:
+    return Posterior(found.amplitude / scale, found.amplitude_std / scale, found.att, found.att_std)
+
+
+def _channels(found: Profile, moments: Posterior, scale: Tensor) -> Tensor:
+    """List the channels of one smoothing, ``(channel, voxel)``."""
+    pooled = found.probability.reshape(-1, POINTS_PER_CHANNEL, found.probability.shape[-1])
+    drop = found.drop[POINTS_PER_CHANNEL // 2 :: POINTS_PER_CHANNEL].tanh()
+    amplitude = found.conditional_amplitude[POINTS_PER_AMPLITUDE // 2 :: POINTS_PER_AMPLITUDE]
+    summary = [
+        moments.amplitude.asinh(),
+        moments.amplitude_std.log(),
+        moments.att - MIDDLE_ATT,
+        moments.att_std.log(),
+    ]
+    return torch.cat([pooled.sum(1), drop, (amplitude / scale).asinh(), torch.stack(summary)])
+
+
+def _difference(less_smooth: Posterior, smoother: Posterior, unit: Posterior) -> Tensor:
+    """Compare two smoothings in the standard deviations of a third, ``(2, voxel)``."""
+    amplitude = (less_smooth.amplitude - smoother.amplitude) / unit.amplitude_std
+    att = (less_smooth.att - smoother.att) / unit.att_std
+    return torch.stack([amplitude, att]).asinh()
