@@ -1,0 +1,60 @@
+"""The network on a perfusion series: from the measurements to maps of CBF and ATT."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from aslprep_nn.estimation.fit import Fit
+from aslprep_nn.estimation.profile import flow_with_std
+from aslprep_nn.estimation.series import PerfusionSeries
+from aslprep_nn.maps import FitStatus
+from aslprep_nn.network.features import network_input
+from aslprep_nn.network.model import AmplitudeAwareNetwork
+
+
+@torch.inference_mode()
+def estimate(network: AmplitudeAwareNetwork, series: PerfusionSeries, dial: float) -> Fit:
+    """Estimate CBF and ATT in the masked voxels of a series.
+
+    Parameters
+    ----------
+    network
+        Trained or not; untrained it returns the posterior mean.
+    series
+        The measurements.
+    dial
+        Weight of bias against variance, 1 (least error) to 8 (least bias).
+
+    Returns
+    -------
+    A fit with the parameters ``cbf`` and ``att``, one entry per voxel of the volume, ``(x * y *
+    slice,)``; outside the mask NaN, with the status that says so. It holds no residual.
+    """
+    given = network_input(series, network.settings.features)
+    found = network(given, torch.tensor(dial, device=given.features.device))
+    inside = given.mask.squeeze(1)
+    seen = series.within(inside.movedim(0, -1))
+    amplitude, amplitude_std, att, att_std = (part[inside] for part in found)
+    att = att.clamp(min=0)
+    cbf, cbf_std = flow_with_std(seen.measurements(), amplitude, amplitude_std, att)
+    status = torch.full_like(cbf, FitStatus.CONVERGED, dtype=torch.uint8)
+    status[cbf < 0] = FitStatus.AT_BOUND
+    fit = Fit.nothing(series.mask.numel(), ('cbf', 'att'), cbf.dtype, cbf.device)
+    noise = seen.voxel_noise.to(cbf)
+    part = Fit(
+        parameters={'cbf': cbf, 'att': att},
+        std={'cbf': cbf_std, 'att': att_std},
+        status=status,
+        residual=torch.full_like(cbf, torch.nan),
+        noise=noise,
+    )
+    fit.put(_places(inside), part)
+    return fit
+
+
+def _places(inside: Tensor) -> Tensor:
+    """Number the masked voxels, slice by slice, as ``(x, y, slice)`` flattened does."""
+    n_slices, n_x, n_y = inside.shape
+    numbers = torch.arange(inside.numel(), device=inside.device)
+    return numbers.reshape(n_x, n_y, n_slices).movedim(-1, 0)[inside]
