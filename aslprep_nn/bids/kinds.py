@@ -46,8 +46,14 @@ TRUST_MAPS = {
     'pdispersion': ('p-value of the score along the dispersion of arrival times.', '1'),
     'tarterial': ('Largest score along arterial blood over its arrival times, a t value.', '1'),
     'parterial': ('p-value of the largest score along arterial blood.', '1'),
-    'hausman': ('Squared distance of early from late estimates, chi-squared with 2 degrees.', '1'),
-    'phausman': ('p-value of the distance of early from late estimates.', '1'),
+    'hausman': (
+        'Squared distance of early from late estimates, about chi-squared with 2 degrees.',
+        '1',
+    ),
+    'phausman': (
+        'p-value of early against late delays: one fit of both against a fit of each (Chow).',
+        '1',
+    ),
     'subsetcbf': ('CBF of early less late delays, over CBF, without sign.', '1'),
     'subsetatt': ('ATT of early less late delays, over ATT, without sign.', '1'),
     'stdcbf': ('Standard deviation of CBF that the repetitions imply alone.', CBF_UNIT),

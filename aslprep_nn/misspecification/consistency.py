@@ -11,17 +11,12 @@ from torch import Tensor
 
 from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.estimation.fit import Fit
-from aslprep_nn.estimation.information import (
-    FEWEST_DEGREES_OF_FREEDOM,
-    Covariance,
-    Information,
-)
+from aslprep_nn.estimation.information import Covariance, Information
 from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.estimation.voxel_groups import VoxelGroup, voxel_groups
-from aslprep_nn.misspecification.model_tests import N_PARAMETERS
-from aslprep_nn.misspecification.null import p_of_ratio
+from aslprep_nn.misspecification.common_fit import p_of_common_fit
 from aslprep_nn.misspecification.subset_fit import Point, SubsetFit, identified
-from aslprep_nn.misspecification.subsets import Subset, split
+from aslprep_nn.misspecification.subsets import Subset, split, together
 from aslprep_nn.signal.kinetics import Linearization
 from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.response import Kinetics
@@ -33,9 +28,9 @@ BOUND_CHUNK, FIT_CHUNK = 2**11, 2**14
 class Consistency(NamedTuple):
     """How far two subsets agree, ``(voxel,)`` each.
 
-    ``hausman`` is the squared distance of the two estimates in units of their covariance,
-    ``p`` its upper tail; ``cbf_error`` and ``att_error`` are the distances relative to the
-    estimate from everything.
+    ``hausman`` is the squared distance of the two estimates in units of their covariance;
+    ``p`` that of `p_of_common_fit`, which asks the same of their sums of squares;
+    ``cbf_error`` and ``att_error`` are the distances relative to the estimate from everything.
     """
 
     hausman: Tensor
@@ -62,7 +57,8 @@ def subset_consistency(
     halves = split(acquisition)
     if halves is None:
         return None
-    task = _Task(acquisition, halves, relative_delta_m, fit, t1_tissue, kinetics, device)
+    both = together(acquisition, halves)
+    task = _Task(acquisition, halves, both, relative_delta_m, fit, t1_tissue, kinetics, device)
     shape = 4, len(relative_delta_m)
     found = torch.full(shape, torch.nan, dtype=torch.float64, device=device)
     for group in voxel_groups(len(relative_delta_m), slice_delay, t1_tissue):
@@ -71,16 +67,11 @@ def subset_consistency(
     return Consistency(*found)
 
 
-def hausman(
-    estimates: tuple[Point, Point],
-    bounds: tuple[Covariance, Covariance],
-    whole: Point,
-    degrees: Tensor,
-) -> Consistency:
+def hausman(estimates: tuple[Point, Point], bounds: tuple[Covariance, Covariance]) -> Tensor:
     """Compare the estimates of two disjoint subsets (Hausman 1978).
 
-    H = (a - b)' [C_a + C_b]^-1 (a - b). The noise of both is estimated together, so H / 2 is
-    compared with F(2, degrees of freedom of the noise), which is chi-squared for many.
+    H = (a - b)' [C_a + C_b]^-1 (a - b), which is about chi-squared with 2 degrees of freedom. Its
+    tail is heavier, because the covariance is that of the model made linear at an estimate.
 
     Parameters
     ----------
@@ -88,23 +79,12 @@ def hausman(
         From the subsets.
     bounds
         On the covariance of these.
-    whole
-        The estimate from all measurements.
-    degrees
-        Of freedom of the noise level, ``(voxel,)``.
     """
     both = Covariance(*(a + b for a, b in zip(*bounds, strict=True)))
     cbf, att = ((a - b).to(both.cbf) for a, b in zip(*estimates, strict=True))
     determinant = both.cbf * both.att - both.both.square()
     distance = both.att * cbf.square() - 2 * both.both * cbf * att + both.cbf * att.square()
-    statistic = distance / determinant
-    tested = torch.where(torch.isfinite(statistic), 1, torch.nan)
-    return Consistency(
-        statistic,
-        p_of_ratio(statistic / 2, torch.full_like(degrees, 2), degrees),
-        tested * cbf.abs() / whole.cbf.to(cbf),
-        tested * att.abs() / whole.att.to(att),
-    )
+    return distance / determinant
 
 
 @dataclass(frozen=True)
@@ -113,6 +93,7 @@ class _Task:
 
     acquisition: Acquisition
     halves: tuple[Subset, Subset]
+    both: Subset
     data: Tensor
     whole: Fit
     t1_tissue: Tensor | None
@@ -121,26 +102,27 @@ class _Task:
 
     def compare(self, group: VoxelGroup) -> Iterator[tuple[Tensor, Consistency]]:
         """Yield voxels of a group that both halves identify, and how far these agree."""
-        early, late = (SubsetFit(half, group, self.kinetics, self.device) for half in self.halves)
+        early, late, both = (
+            SubsetFit(subset, group, self.kinetics, self.device)
+            for subset in (*self.halves, self.both)
+        )
         parts = [self._bounds((early, late), group, voxels) for voxels in group.chunks(BOUND_CHUNK)]
         told, bounds = torch.cat([t for t, _ in parts]), torch.cat([b for _, b in parts], 1)
         for begin in range(0, len(told), FIT_CHUNK):
             here = slice(begin, begin + FIT_CHUNK)
             voxels, part = told[here], bounds[:, here]
-            data, t1 = self.data[voxels.to(self.data.device)], self._t1(voxels)
-            estimates = [
-                half.estimate(data.index_select(1, half.subset.measurements.to(data.device)), t1)
-                for half in (early, late)
-            ]
-            yield (
-                voxels,
-                hausman(
-                    (estimates[0], estimates[1]),
-                    (Covariance(*part[:3]), Covariance(*part[3:])),
-                    self._point(voxels),
-                    _noise_degrees(data, self.acquisition).to(self.device),
-                ),
+            measured = self.data[voxels.to(self.data.device)], self._t1(voxels)
+            (one, misfit_of_one), (other, misfit_of_other) = (
+                half.fit(*measured) for half in (early, late)
             )
+            distance = hausman((one, other), (Covariance(*part[:3]), Covariance(*part[3:])))
+            compared = torch.where(torch.isfinite(distance), 1, torch.nan)
+            p = p_of_common_fit(both.fit(*measured)[1], (misfit_of_one, misfit_of_other))
+            errors = (
+                (a - b).abs() / whole
+                for a, b, whole in zip(one, other, self._point(voxels), strict=True)
+            )
+            yield voxels, Consistency(distance, *(each * compared for each in (p, *errors)))
 
     def _bounds(
         self, halves: tuple[SubsetFit, SubsetFit], group: VoxelGroup, voxels: Tensor | slice
@@ -206,13 +188,3 @@ def _information(signal: Linearization, weight: Tensor, timings: Tensor) -> Info
 def _at(weight: Tensor, kept: Tensor) -> Tensor:
     """Keep the weights of some voxels; those that all share have one column."""
     return weight if weight.shape[-1] == 1 else weight[:, kept]
-
-
-def _noise_degrees(data: Tensor, acquisition: Acquisition) -> Tensor:
-    """Count the degrees of freedom of `Fit.noise`, which has two sources; see `noise_level`."""
-    present = torch.full_like(data[:, 0], data.shape[-1])
-    some_missing = ~torch.isfinite(data.sum(-1))
-    present[some_missing] = torch.isfinite(data[some_missing]).sum(-1).to(present)
-    repeated = present - Repetitions.of([acquisition]).n_timings
-    enough = repeated >= FEWEST_DEGREES_OF_FREEDOM
-    return torch.where(enough, repeated, present - N_PARAMETERS)

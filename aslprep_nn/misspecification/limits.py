@@ -72,6 +72,11 @@ def _of_timings(repetitions: Repetitions) -> list[str]:
         sentences.append(
             f'Early and late delays cannot be compared with fewer than {FEWEST_TIMINGS} timings.'
         )
+    elif len(repetitions.timing) == repetitions.n_timings < FEWEST_TIMINGS + 2:
+        sentences.append(
+            'Each half of the delays is fitted exactly and nothing was repeated, so the distance '
+            'of early from late estimates has no p-value.'
+        )
     return sentences
 
 

@@ -17,6 +17,7 @@ from aslprep_nn.estimation.optimum import find_optimum
 from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.estimation.voxel_groups import VoxelGroup
 from aslprep_nn.maps import FitStatus
+from aslprep_nn.misspecification.model_tests import Misfit
 from aslprep_nn.misspecification.subsets import Subset
 from aslprep_nn.misspecification.vectors import RepetitionVectors
 from aslprep_nn.signal.model import SignalModel
@@ -107,18 +108,33 @@ class SubsetFit:
             stays &= identified(moved.covariance(noise), cbf)
         return stays
 
-    def estimate(self, data: Tensor, t1_tissue: Tensor | None) -> Point:
-        """Fit voxels, ``(voxel, measurement)`` of the subset; NaN where there is no estimate."""
-        values = data.to(device=self.device, dtype=torch.float32)
+    def fit(self, data: Tensor, t1_tissue: Tensor | None) -> tuple[Point, Misfit]:
+        """Fit voxels to the subset's measurements.
+
+        Parameters
+        ----------
+        data
+            All measurements of the protocol, ``(voxel, measurement)``.
+        t1_tissue
+            ``(voxel,)`` [s]; None for the acquisition's.
+
+        Returns
+        -------
+        The estimate, NaN where there is none, and how far measurements lie from it.
+        """
+        values = data.index_select(1, self.subset.measurements.to(data.device))
+        values = values.to(device=self.device, dtype=torch.float32)
         vectors = RepetitionVectors.of(values, self.repetitions)
         summary = vectors.summary if vectors.hold(values) else self.repetitions.summarize(values)
         model = self._model(t1_tissue, torch.float32, self.device)
         found = find_optimum(self.fan, model, summary)
         failed = found.status == FitStatus.FAILED
-        return Point(
+        point = Point(
             found.cbf.masked_fill(failed, torch.nan),
             found.att.masked_fill(failed | (found.cbf <= 0), torch.nan),
         )
+        cost = found.cost.masked_fill(failed, torch.nan)
+        return point, Misfit(cost, summary.scatter, summary.n_measurements, summary.n_timings)
 
     def _model(
         self, t1_tissue: Tensor | None, dtype: torch.dtype, device: torch.device | str

@@ -129,6 +129,12 @@ HAUSMAN = Reference(
     'Hausman JA (1978). Specification tests in econometrics. Econometrica 46(6):1251-1271.',
     '10.2307/1913827',
 )
+CHOW = Reference(
+    'Chow, 1960',
+    'Chow GC (1960). Tests of equality between sets of coefficients in two linear regressions. '
+    'Econometrica 28(3):591-605.',
+    '10.2307/1910133',
+)
 BENJAMINI = Reference(
     'Benjamini and Hochberg, 1995',
     'Benjamini Y, Hochberg Y (1995). Controlling the false discovery rate: a practical and '
@@ -148,6 +154,6 @@ WU = Reference(
     '10.1214/aos/1176350142',
 )
 WORKS = (
-    ABRAHAM, ALSOP, AVANTS, BENJAMINI, BRETT, BUXTON, CLEMENT, GORGOLEWSKI, HAUSMAN, LIU, MAUCHLY,
-    OTSU, PASZKE, POWER, QIN, TUSTISON, WANG, WHITE, WONG, WU,
+    ABRAHAM, ALSOP, AVANTS, BENJAMINI, BRETT, BUXTON, CHOW, CLEMENT, GORGOLEWSKI, HAUSMAN, LIU,
+    MAUCHLY, OTSU, PASZKE, POWER, QIN, TUSTISON, WANG, WHITE, WONG, WU,
 )  # fmt: skip

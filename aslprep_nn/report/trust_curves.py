@@ -103,8 +103,9 @@ def subset_curves(results: RunResults) -> Figure | None:
         'subsets',
         'CBF and ATT from the early and from the late half of the delays, where each half can '
         f'tell both ({compared} of the brain). On the left their squared distance in units '
-        'of its own uncertainty: the line is what remains where nothing is wrong. On the right '
-        'the distances themselves: they are not zero even then.',
+        'of its own uncertainty: the line is nearly what remains where nothing is wrong (p-values '
+        'compare sums of squares instead). On the right the distances themselves: they are not '
+        'zero even then.',
         f'Compared in {compared} of the brain; the median difference is {" and ".join(medians)}.',
     )
 
@@ -219,8 +220,8 @@ def kappa_tails(n_repeated: int) -> FloatArray:
 def hausman_tails(freedom: int) -> FloatArray:
     """Compute the share of correct voxels with a Hausman statistic above each edge.
 
-    Half of it follows F with 2 degrees of freedom above the line, whose tail is elementary; with
-    many degrees of freedom of the noise it is that of chi-squared.
+    Half of it follows nearly F with 2 degrees of freedom above the line, whose tail is
+    elementary; with many degrees of freedom of the noise it is that of chi-squared.
     """
     return np.asarray((1 + HAUSMAN_EDGES / freedom) ** (-freedom / 2))
 

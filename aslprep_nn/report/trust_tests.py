@@ -104,7 +104,7 @@ TESTS = (
     TrustTest(
         'phausman',
         'Early against late delays',
-        'Hausman',
+        'Chow F',
         'early and late delays give different CBF or ATT',
         'The two halves of the protocol see different curves.',
         allows_claims=False,

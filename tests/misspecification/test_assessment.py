@@ -235,6 +235,12 @@ def test_slice_delays_are_part_of_the_model_that_is_tested():
         ({'repetitions': 3}, 'need at least 4 repetitions; there are 3', 'pdecay', 'pnoise'),
         ({'delays': (1.0, 2.0)}, 'Two timings are fitted exactly', 'pmodel', 'kappa'),
         ({'delays': (0.5, 1.5, 2.5)}, 'fewer than 4 timings', 'hausman', 'pmodel'),
+        (
+            {'delays': (1.0, 1.4, 2.0, 2.4), 'repetitions': 1},
+            'Each half of the delays is fitted exactly',
+            'phausman',
+            'hausman',
+        ),
     ],
 )
 def test_what_a_protocol_cannot_tell_is_said_and_left_nan(options, sentence, missing, present):

@@ -136,7 +136,7 @@ def test_only_tests_that_were_made_are_described_and_cited(full_run, run):
     assert len(describe_methods(full_run).paragraphs) == 4
     text = text_of(full_run)
     for words in ('Wang et al.', 'kappa', 'lack of fit', 'decay of label', 'Hausman, 1978',
-                  'false discovery rate of 5 %', 'Liu and Xie, 2020', 'Wu, 1986',
+                  'Chow, 1960', 'false discovery rate of 5 %', 'Liu and Xie, 2020', 'Wu, 1986',
                   'drawn without replacement', 'brightest 10 %'):  # fmt: skip
         assert words in text
     trust = full_run.trust
