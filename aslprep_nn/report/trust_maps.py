@@ -18,10 +18,6 @@ from aslprep_nn.report.trust_tests import TrustTest, claim_threshold, is_tested,
 
 #: Every p map has this scale: p from 1 to .0001.
 LARGEST_EXPONENT = 4.0
-NO_CLAIMS = (
-    'The null distribution of this test is approximate in its far tail, so no voxel is claimed and '
-    'none has a colour.'
-)
 #: Slices of a p map, in one row.
 N_SLICES = 8
 
@@ -62,7 +58,7 @@ def p_quantities(results: RunResults) -> Iterator[Quantity]:
     rate = trust.summary.false_discovery_rate
     for test in tests_made(trust):
         p = np.where(results.mask, trust.maps[test.p], np.nan)
-        threshold = claim_threshold(test, p, rate)
+        threshold = claim_threshold(p, rate)
         exponent = -np.log10(np.clip(p, 1e-30, 1.0)) + 0.0
         yield Quantity(
             test.p, _scale(test, threshold), exponent, _caption(test, p, threshold, rate)
@@ -91,8 +87,6 @@ def _scale(test: TrustTest, threshold: float) -> Scale:
 
 def _caption(test: TrustTest, p: FloatArray, threshold: float, rate: float) -> str:
     tested = p[np.isfinite(p)]
-    if not test.allows_claims:
-        return f'{NO_CLAIMS} Tested in {tested.size} voxels. {test.meaning}'
     what = f'at a false discovery rate of {100 * rate:g} %'
     if math.isnan(threshold):
         return f'Nothing can be claimed {what} in {tested.size} voxels, so nothing has a colour.'

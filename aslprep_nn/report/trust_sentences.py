@@ -150,16 +150,11 @@ def _of_test(test: TrustTest, results: RunResults, trust: Trust, bright: BoolArr
     region, words = (bright, 'grey-matter-like') if is_bright else (results.mask, 'brain')
     tested = p[region][np.isfinite(p[region])]
     rejected, expected = int((tested < LEVEL).sum()), LEVEL * tested.size
-    n_claimed = int((p <= claim_threshold(test, p, trust.summary.false_discovery_rate)).sum())
-    claims = (
-        f'Claimed by this test alone, in the brain: {n_claimed or "none"}.'
-        if test.allows_claims
-        else 'Its null distribution is approximate, so it claims no single voxel.'
-    )
+    n_claimed = int((p <= claim_threshold(p, trust.summary.false_discovery_rate)).sum())
     return (
         f'{test.finding} in {percent(rejected / tested.size)} of {tested.size} {words} voxels '
         f'(p < .05), {_beside_chance(rejected, expected)} by chance ({expected:.0f} voxels). '
-        f'{claims}'
+        f'Claimed by this test alone, in the brain: {n_claimed or "none"}.'
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -37,9 +36,6 @@ class TrustTest:
         What a small p says, after 'in so many voxels'.
     meaning
         What it means for CBF and ATT, as a sentence.
-    allows_claims
-        False where the null distribution is approximate: the far tail, on which claims of single
-        voxels rest, is then heavier than it should be.
     """
 
     p: str
@@ -47,7 +43,6 @@ class TrustTest:
     statistic: str
     finding: str
     meaning: str
-    allows_claims: bool = True
 
 
 TESTS = (
@@ -107,7 +102,6 @@ TESTS = (
         'Chow F',
         'early and late delays give different CBF or ATT',
         'The two halves of the protocol see different curves.',
-        allows_claims=False,
     ),
 )
 
@@ -124,23 +118,19 @@ def is_tested(trust: Trust | None) -> bool:
     return trust is not None and bool(np.isfinite(trust.classes).any())
 
 
-def claim_threshold(test: TrustTest, p: FloatArray, rate: float) -> float:
+def claim_threshold(p: FloatArray, rate: float) -> float:
     """Find the largest p-value that is claimed at a false discovery rate; NaN where none is.
 
     Parameters
     ----------
-    test
-        One that does not allow claims makes none.
     p
-        Its p-values; NaN takes no part.
+        p-values of one test; NaN takes no part.
     rate
         The false discovery rate q.
     """
-    if not test.allows_claims:
-        return math.nan
     tested = p[np.isfinite(p)].astype(np.float64)
     claimed = discoveries(torch.from_numpy(tested), rate).numpy()
-    return float(tested[claimed].max()) if claimed.any() else math.nan
+    return float(tested[claimed].max()) if claimed.any() else float('nan')
 
 
 def rim(results: RunResults) -> BoolArray:
