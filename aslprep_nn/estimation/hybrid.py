@@ -15,7 +15,6 @@ from aslprep_nn.estimation.flow import flow_of_amplitude, unit_signal
 from aslprep_nn.estimation.information import fisher_information, smoothed_covariance
 from aslprep_nn.estimation.least_squares import ATT_RANGE, fit_cbf_att
 from aslprep_nn.estimation.measurements import Chunk
-from aslprep_nn.estimation.profile import CHUNK
 from aslprep_nn.estimation.series import PerfusionSeries
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.signal.model import SignalModel
@@ -68,7 +67,7 @@ def fit_hybrid(
     )
     places = torch.arange(len(noise), device=noise.device)
     fit = Fit.nothing(len(noise), ('cbf', 'att'), dtype, noise.device)
-    for smooth, detailed in zip(strong.chunks(CHUNK), light.chunks(CHUNK), strict=True):
+    for smooth, detailed in zip(strong.chunks(), light.chunks(), strict=True):
         model = light.model(detailed.slice_delay, detailed.t1_tissue, dtype)
         voxels = detailed.voxels
         fit.put(

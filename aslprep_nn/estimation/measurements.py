@@ -18,6 +18,8 @@ from aslprep_nn.signal.response import Kinetics
 
 #: Any range does: the estimators that take measurements bring their own.
 _ANY_RANGE = (0.0, 1.0)
+#: Voxels worked on at once: what a processor's cache holds, and what keeps an accelerator busy.
+CPU_CHUNK, ACCELERATOR_CHUNK = 2**12, 2**17
 
 
 class Chunk(NamedTuple):
@@ -88,12 +90,13 @@ class Measurements:
         """Number of voxels."""
         return self.relative_delta_m.shape[0]
 
-    def chunks(self, size: int) -> Iterator[Chunk]:
-        """Yield the voxels of each slice delay, at most ``size`` at a time.
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the voxels of each slice delay, as many at a time as the device likes.
 
         Their repetitions are collapsed; the protocols of what is left are those of `model`.
         """
         repetitions = Repetitions.of(self.acquisitions)
+        size = CPU_CHUNK if self.relative_delta_m.device.type == 'cpu' else ACCELERATOR_CHUNK
         by_voxel = self.weights is not None and self.weights.ndim == 2
         for group in voxel_groups(self.n_voxels, self.slice_delay, None):
             for voxels in group.chunks(size):

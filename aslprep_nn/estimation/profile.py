@@ -27,8 +27,6 @@ FINENESS = 4
 #: Least energy of a shape relative to the strongest one: where the protocol sees next to
 #: nothing, dividing by what it sees would make amplitudes out of noise.
 LEAST_ENERGY = 2e-3
-#: Voxels worked on at once.
-CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ def profile(
     device = measured.relative_delta_m.device
     whole = Profile.nothing(measured.n_voxels, dtype, device)
     noise = noise.to(device, torch.float64).expand(measured.n_voxels)
-    for chunk in measured.chunks(CHUNK):
+    for chunk in measured.chunks():
         shapes = _unit_signals(measured, chunk)
         whole.put(chunk.voxels, _profile(shapes, chunk, noise[chunk.voxels], dtype))
     return whole
@@ -168,7 +166,7 @@ def flow_with_std(
     CBF and its standard deviation, ``(voxel,)`` [mL/100 g/min].
     """
     cbf, std = torch.full_like(amplitude, torch.nan), torch.full_like(amplitude, torch.nan)
-    for chunk in measured.chunks(CHUNK):
+    for chunk in measured.chunks():
         model = measured.model(chunk.slice_delay, chunk.t1_tissue, amplitude.dtype)
         weight = chunk.summary.weight.to(amplitude)
         middle, half, when = (part[chunk.voxels] for part in (amplitude, amplitude_std, att))

@@ -78,7 +78,7 @@ class PerfusionSeries:
     @property
     def voxel_noise(self) -> Tensor:
         """Noise of the masked voxels, ``(voxel,)``."""
-        return self.voxels(self.noise.expand(self.mask.shape))
+        return self.voxels(self.noise.to(self.mask.device).expand(self.mask.shape))
 
     def measurements(self) -> Measurements:
         """List the measurements of the masked voxels."""
@@ -87,7 +87,9 @@ class PerfusionSeries:
         return Measurements(
             self.voxels(self.relative_delta_m),
             self.acquisitions,
-            slice_delay=None if delay is None else delay.repeat_interleave(n_voxels),
+            slice_delay=None
+            if delay is None
+            else delay.to(n_voxels.device).repeat_interleave(n_voxels),
             t1_tissue=None if t1 is None else self.voxels(t1),
             weights=self.weights,
         )

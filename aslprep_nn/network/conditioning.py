@@ -38,21 +38,21 @@ def conditions(series: PerfusionSeries, scale: Tensor, raw: Profile) -> Tensor:
     """
     noise = _slice_mean(series, series.voxel_noise.square()).sqrt()
     relative_noise = (noise / scale).double() * REFERENCE_CBF
-    weight = _timing_weight(series)
-    plain = series.measurements()
-    att = torch.tensor(PROBED_ATT, dtype=torch.float64, device=scale.device)
-    flow = torch.full_like(att, REFERENCE_CBF)
-    rows = []
-    for z, sigma in enumerate(relative_noise):
-        delay = None if series.slice_delay is None else series.slice_delay[z]
-        bound = smoothed_covariance(
-            plain.model(delay, None), flow, att, weight[:, z : z + 1].double(), noise=sigma
-        )
-        rows.append(torch.cat([bound.cbf / REFERENCE_CBF**2, bound.att]).log() / 2)
+    n_probes = len(PROBED_ATT)
+    att = torch.tensor(PROBED_ATT, dtype=torch.float64, device=scale.device).repeat(len(noise))
+    delay = None if series.slice_delay is None else series.slice_delay.repeat_interleave(n_probes)
+    bound = smoothed_covariance(
+        series.measurements().model(delay, None),
+        torch.full_like(att, REFERENCE_CBF),
+        att,
+        _timing_weight(series).double().repeat_interleave(n_probes, -1),
+        noise=relative_noise.repeat_interleave(n_probes),
+    )
+    variances = torch.stack([bound.cbf / REFERENCE_CBF**2, bound.att]).reshape(2, -1, n_probes)
     excess = raw.misfit / raw.degrees_of_freedom.clamp(min=1) - 1
     excess = torch.where(raw.degrees_of_freedom > 0, excess, 0)
     misfit = _slice_mean(series, excess).asinh()
-    return torch.cat([torch.stack(rows), misfit.unsqueeze(-1)], -1).to(scale)
+    return torch.cat([*(variances.log() / 2), misfit.unsqueeze(-1)], -1).to(scale)
 
 
 def amplitudes(series: PerfusionSeries, plain: Measurements, scale: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ from torch import Tensor
 from aslprep_nn.estimation.flow import amplitude_of_flow, flow_of_amplitude
 from aslprep_nn.estimation.information import PRIOR_RANGE, smoothed_covariance
 from aslprep_nn.estimation.measurements import Chunk, Measurements
-from aslprep_nn.estimation.profile import CHUNK
 from aslprep_nn.estimation.series import PerfusionSeries
 from aslprep_nn.network.losses import Target
 from aslprep_nn.signal.model import SignalModel
@@ -45,7 +44,7 @@ def target_of(
     measured, noise = series.measurements(), series.voxel_noise
     flow, arrival = series.voxels(cbf).to(noise), series.voxels(att).to(noise)
     truth, bound = torch.stack([flow, arrival]), torch.empty(2, len(flow)).to(noise)
-    for chunk in measured.chunks(CHUNK):
+    for chunk in measured.chunks():
         model, weight = _model(measured, chunk, noise.dtype)
         here = flow[chunk.voxels], arrival[chunk.voxels]
         truth[0, chunk.voxels] = amplitude_of_flow(model, *here, weight)
@@ -75,7 +74,7 @@ def reconstruction_error(measured: Measurements, noise: Tensor, estimate: Tensor
     """
     parts, places = [], []
     everywhere = torch.arange(measured.n_voxels, device=estimate.device)
-    for chunk in measured.chunks(CHUNK):
+    for chunk in measured.chunks():
         model, weight = _model(measured, chunk, estimate.dtype)
         amplitude, att = estimate[:, chunk.voxels]
         cbf = flow_of_amplitude(model, amplitude, att, weight)
