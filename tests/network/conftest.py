@@ -34,12 +34,16 @@ class Brain:
         )
 
 
-def brain(protocol='pcasl', *, shape=(21, 18, 3), noise=1e-3, seed=0, **more) -> Brain:
-    """Simulate one; ``more`` goes to the series."""
+def brain(
+    protocol='pcasl', *, shape=(21, 18, 3), noise=1e-3, seed=0, uniform=False, **more
+) -> Brain:
+    """Simulate one whose voxels differ, or are ``uniform``; ``more`` goes to the series."""
     generator = torch.Generator().manual_seed(seed)
 
     def draw(low, high):
-        return low + (high - low) * torch.rand(shape, generator=generator, dtype=torch.float64)
+        size = (1, 1, 1) if uniform else shape
+        share = torch.rand(size, generator=generator, dtype=torch.float64)
+        return low + (high - low) * share.expand(shape)
 
     cbf, att = draw(20, 90), draw(0.6, 2.2)
     acquisitions = PROTOCOLS[protocol]
