@@ -66,6 +66,11 @@ def _of_timings(repetitions: Repetitions) -> list[str]:
             'Two timings are fitted exactly by CBF and ATT: lack of fit, score tests and the '
             'p-value of the trace are missing.'
         )
+    if repetitions.n_timings == N_PARAMETERS + 1:
+        sentences.append(
+            'Three timings leave one direction that CBF and ATT cannot explain: whatever is wrong '
+            'looks like tissue decay, and the other score tests are missing.'
+        )
     if len(repetitions.acquisitions) > 1:
         sentences.append('Early and late delays are compared for a single acquisition only.')
     elif repetitions.n_timings < FEWEST_TIMINGS:

@@ -14,15 +14,16 @@ from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.estimation.voxel_groups import VoxelGroup, voxel_groups
-from aslprep_nn.misspecification.arterial import LEAST_ENERGY, MOST_PASSAGES, arterial_shapes
+from aslprep_nn.misspecification.arterial import MOST_PASSAGES, arterial_shapes
 from aslprep_nn.misspecification.directions import Assumption, assumption_directions
+from aslprep_nn.misspecification.distinct import told_from_parameters
 from aslprep_nn.misspecification.model_tests import N_PARAMETERS
 from aslprep_nn.misspecification.null import (
     FEWEST_FOR_SCORE,
     p_of_largest_score,
     p_of_score,
 )
-from aslprep_nn.misspecification.projections import COLLINEAR, Projections
+from aslprep_nn.misspecification.projections import Projections
 from aslprep_nn.misspecification.vectors import RepetitionVectors, complete_sets
 from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.response import Kinetics
@@ -184,9 +185,8 @@ class _Pool:
             vectors, directions, here.delta_m, n_parameters=N_PARAMETERS, shapes=shapes
         )
         rest = raw.orthogonalized()
-        least = torch.full_like(raw.energy[:, :1], LEAST_ENERGY)
-        least[: N_PARAMETERS + N_ASSUMED] = COLLINEAR**2
-        length = torch.where(rest.energy > least * raw.energy, rest.energy, torch.nan).sqrt()
+        told = told_from_parameters(raw, rest, N_PARAMETERS + N_ASSUMED)
+        length = torch.where(told, rest.energy, torch.nan).sqrt()
         found = (rest.along / length)[:, N_PARAMETERS:]
         missing = self.shape[1] - found.shape[1]
         return torch.nn.functional.pad(found, (0, 0, 0, missing), value=torch.nan)

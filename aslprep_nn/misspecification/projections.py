@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -28,17 +28,21 @@ class Projections:
         How far each repetition lies from the fit, ``(repetition, direction, voxel)``; 0 in
         incomplete repetitions.
     overlap
-        Inner products of the parameters' directions with all, ``(parameter, direction, voxel)``.
+        Inner products of the parameters' directions, and of the first after them, with all,
+        ``(one of these, direction, voxel)``.
     energy
         Squared length of each direction, ``(direction, voxel)``.
     vectors
         The repetitions less the fit.
+    n_parameters
+        How many directions belong to parameters.
     """
 
     along: Tensor
     overlap: Tensor
     energy: Tensor
     vectors: RepetitionVectors
+    n_parameters: int
 
     @classmethod
     def of(
@@ -68,14 +72,14 @@ class Projections:
         rows = voxels_first(directions)
         residuals = vectors.less(signal)
         along = _voxels_last(torch.bmm(residuals.values, rows.mT))
-        overlap = _voxels_last(torch.bmm(rows[:, :n_parameters], rows.mT))
+        overlap = _voxels_last(torch.bmm(rows[:, : n_parameters + 1], rows.mT))
         energy = directions.square().sum(1)
         if shapes is not None:
             along = torch.cat([along, _voxels_last(residuals.values @ shapes)], 1)
-            overlap = torch.cat([overlap, shapes.mT @ directions[:n_parameters]], 1)
+            overlap = torch.cat([overlap, shapes.mT @ directions[: n_parameters + 1]], 1)
             shape_energy = shapes.square().sum(0).unsqueeze(-1)
             energy = torch.cat([energy, shape_energy.expand(-1, energy.shape[-1])])
-        return cls(along, overlap, energy, residuals)
+        return cls(along, overlap, energy, residuals, n_parameters)
 
     def orthogonalized(self) -> Projections:
         """Take from each direction what the parameters before it explain.
@@ -84,7 +88,7 @@ class Projections:
         before it: its energy, which is rounding, and everything after it are NaN.
         """
         along, overlap, energy = self.along.clone(), self.overlap.clone(), self.energy.clone()
-        for parameter in range(len(overlap)):
+        for parameter in range(self.n_parameters):
             later = slice(parameter + 1, None)
             row = overlap[parameter, later]
             told = energy[parameter] > COLLINEAR**2 * self.energy[parameter]
@@ -93,16 +97,23 @@ class Projections:
             along[:, later].addcmul_(along[:, parameter, None], share, value=-1)
             energy[later] -= row * share
             overlap[later, later] -= overlap[later, parameter, None] * share
-        return Projections(along, overlap, energy, self.vectors)
+        return replace(self, along=along, overlap=overlap, energy=energy)
 
     def __getitem__(self, directions: slice) -> Projections:
         """Keep some directions."""
-        return Projections(
-            self.along[:, directions],
-            self.overlap[:, directions],
-            self.energy[directions],
-            self.vectors,
+        return replace(
+            self,
+            along=self.along[:, directions],
+            overlap=self.overlap[:, directions],
+            energy=self.energy[directions],
         )
+
+    def likeness(self, one: int) -> Tensor:
+        """Compute the squared cosine between a direction and all, ``(direction, voxel)``.
+
+        ``one`` is that of a parameter, or the first after them.
+        """
+        return self.overlap[one].square() / (self.energy[one] * self.energy)
 
     @cached_property
     def mean(self) -> Tensor:

@@ -13,12 +13,13 @@ from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.estimation.voxel_groups import VoxelGroup
 from aslprep_nn.maps import FitStatus
-from aslprep_nn.misspecification.arterial import LEAST_ENERGY, arterial_shapes
+from aslprep_nn.misspecification.arterial import arterial_shapes
 from aslprep_nn.misspecification.directions import Assumption, assumption_directions
+from aslprep_nn.misspecification.distinct import distinct
 from aslprep_nn.misspecification.model_tests import Misfit, lack_of_fit, residual_chi_squared
 from aslprep_nn.misspecification.noise_tests import noise_statistics, spread_statistics
 from aslprep_nn.misspecification.null import p_of_largest_score, p_of_score
-from aslprep_nn.misspecification.projections import COLLINEAR, Projections
+from aslprep_nn.misspecification.projections import Projections
 from aslprep_nn.misspecification.sandwich_forms import (
     SandwichForm,
     bend_of,
@@ -104,8 +105,8 @@ class VoxelTests:
             shapes=shapes,
         )
         along = raw.orthogonalized()
-        told = along.energy > _least(raw, len(fitted) + len(assumed)) * raw.energy
-        scores = torch.where(told, along.student_t, torch.nan)[len(fitted) :]
+        own = distinct(raw, along, len(fitted) + len(assumed))
+        scores = torch.where(own, along.student_t, torch.nan)[len(fitted) :]
         misfit = self._misfit(data, raw.vectors, signal)
         basis = along[: len(fitted)]
         return {
@@ -213,16 +214,6 @@ def with_arterial(fit: Fit) -> Tensor:
     """Find the voxels in which arterial blood was fitted, too."""
     volume = fit.parameters.get('arterial_blood_volume')
     return torch.zeros_like(fit.status, dtype=torch.bool) if volume is None else volume.isfinite()
-
-
-def _least(raw: Projections, n_derivatives: int) -> Tensor:
-    """Say which part of its energy each direction must keep, ``(direction, 1)``.
-
-    Shapes of arterial blood, which come after the derivatives, must keep more.
-    """
-    least = torch.full_like(raw.energy[:, :1], LEAST_ENERGY)
-    least[:n_derivatives] = COLLINEAR**2
-    return least
 
 
 def _score_statistics(scores: Tensor, n_assumptions: int, count: Tensor) -> dict[str, Tensor]:

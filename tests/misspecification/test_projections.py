@@ -80,3 +80,14 @@ def test_a_parameter_that_cannot_be_told_from_another_has_no_energy(vectors, sig
     found = Projections.of(vectors, directions, signal, n_parameters=2).orthogonalized()
     assert torch.isfinite(found.energy[0]).all()
     assert torch.isnan(found.energy[1]).all()
+
+
+def test_likeness_is_the_squared_cosine_of_what_the_parameters_leave(vectors, signal):
+    directions = normal(4, N_TIMINGS, N_VOXELS, seed=2)
+    rest = Projections.of(vectors, directions, signal, n_parameters=2).orthogonalized()
+    likeness = rest.likeness(2)
+    for voxel in range(N_VOXELS):
+        jacobian, others = directions[:2, :, voxel].numpy().T, directions[2:, :, voxel].numpy().T
+        left = others - jacobian @ np.linalg.lstsq(jacobian, others)[0]
+        cosine = left[:, 0] @ left[:, 1] / np.prod(np.linalg.norm(left, axis=0))
+        assert likeness[2:, voxel].tolist() == pytest.approx([1, cosine**2])

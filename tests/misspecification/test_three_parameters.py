@@ -1,5 +1,7 @@
 """Three parameters against textbook formulas, and their simulated null against another draw."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -57,7 +59,7 @@ def test_the_covariance_is_the_sandwich(basis, textbook):
 
 
 def test_a_parameter_that_cannot_be_told_has_no_eigenvalues(basis):
-    blind = Projections(basis.along * torch.nan, basis.overlap, basis.energy, basis.vectors)
+    blind = replace(basis, along=basis.along * torch.nan)
     assert spread_of_three(blind, torch.ones(1).double()).kappa.isnan().all()
 
 
