@@ -27,6 +27,8 @@ FINENESS = 4
 #: Least energy of a shape relative to the strongest one: where the protocol sees next to
 #: nothing, dividing by what it sees would make amplitudes out of noise.
 LEAST_ENERGY = 2e-3
+#: Standard deviation of ATT beyond which it is the grid that speaks, whose own is .86 [s].
+UNTOLD_STD = 0.6
 
 
 @dataclass(frozen=True)
@@ -136,17 +138,23 @@ def fit_posterior_mean(
     cbf, cbf_std = flow_with_std(
         measured, found.amplitude, found.amplitude_std, found.att.clamp(min=0)
     )
-    status = torch.full_like(cbf, FitStatus.CONVERGED, dtype=torch.uint8)
-    status[cbf < 0] = FitStatus.AT_BOUND
-    status[cbf.isnan()] = FitStatus.FAILED
     noise = noise.to(cbf).expand_as(cbf)
     return Fit(
         parameters={'cbf': cbf, 'att': found.att},
         std={'cbf': cbf_std, 'att': found.att_std},
-        status=status,
+        status=status_of(cbf, found.att_std),
         residual=found.misfit * noise.square(),
         noise=noise.clone(),
     )
+
+
+def status_of(cbf: Tensor, att_std: Tensor) -> Tensor:
+    """Say how far estimates that are means of a posterior can be used, ``(voxel,)``."""
+    status = torch.full_like(cbf, FitStatus.CONVERGED, dtype=torch.uint8)
+    status[att_std > UNTOLD_STD] = FitStatus.ATT_NOT_IDENTIFIABLE
+    status[cbf < 0] = FitStatus.AT_BOUND
+    status[cbf.isnan()] = FitStatus.FAILED
+    return status
 
 
 def flow_with_std(

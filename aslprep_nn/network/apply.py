@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from aslprep_nn.estimation.fit import Fit
-from aslprep_nn.estimation.profile import flow_with_std
+from aslprep_nn.estimation.profile import flow_with_std, status_of
 from aslprep_nn.estimation.series import PerfusionSeries
-from aslprep_nn.maps import FitStatus
 from aslprep_nn.network.features import network_input
 from aslprep_nn.network.model import AmplitudeAwareNetwork
 
@@ -38,14 +37,12 @@ def estimate(network: AmplitudeAwareNetwork, series: PerfusionSeries, dial: floa
     amplitude, amplitude_std, att, att_std = (part[inside] for part in found)
     att = att.clamp(min=0)
     cbf, cbf_std = flow_with_std(seen.measurements(), amplitude, amplitude_std, att)
-    status = torch.full_like(cbf, FitStatus.CONVERGED, dtype=torch.uint8)
-    status[cbf < 0] = FitStatus.AT_BOUND
     fit = Fit.nothing(series.mask.numel(), ('cbf', 'att'), cbf.dtype, cbf.device)
     noise = seen.voxel_noise.to(cbf)
     part = Fit(
         parameters={'cbf': cbf, 'att': att},
         std={'cbf': cbf_std, 'att': att_std},
-        status=status,
+        status=status_of(cbf, att_std),
         residual=torch.full_like(cbf, torch.nan),
         noise=noise,
     )

@@ -145,7 +145,8 @@ def _posterior(found: Profile, scale: Tensor) -> Posterior:
 
 def _channels(found: Profile, moments: Posterior, scale: Tensor) -> Tensor:
     """List the channels of one smoothing, ``(channel, voxel)``."""
-    pooled = found.probability.reshape(-1, POINTS_PER_CHANNEL, found.probability.shape[-1])
+    n_sums, n_voxels = N_ATT // POINTS_PER_CHANNEL, found.probability.shape[-1]
+    pooled = found.probability.reshape(n_sums, POINTS_PER_CHANNEL, n_voxels)
     drop = found.drop[POINTS_PER_CHANNEL // 2 :: POINTS_PER_CHANNEL].tanh()
     amplitude = found.conditional_amplitude[POINTS_PER_AMPLITUDE // 2 :: POINTS_PER_AMPLITUDE]
     summary = [

@@ -190,6 +190,17 @@ def test_a_voxel_without_measurements_has_no_posterior(protocols):
     assert fit.status.tolist() == [FitStatus.FAILED, FitStatus.CONVERGED]
 
 
+def test_where_the_grid_speaks_for_att_the_status_says_so(make, protocols):
+    one = (make(LabelingType.PCASL, (1.8,), 1.8),)
+    data = torch.full((3, 1), 0.005, dtype=torch.float64)
+    fit = fit_posterior_mean(Measurements(data, one), torch.tensor(5e-4))
+    assert (fit.status == FitStatus.ATT_NOT_IDENTIFIABLE).all()
+    noise = 5e-4 * torch.randn(500, 6, generator=torch.Generator().manual_seed(1)).double()
+    nothing = fit_posterior_mean(Measurements(noise, protocols['pcasl']), torch.tensor(5e-4))
+    untold = (nothing.status != FitStatus.CONVERGED).double().mean()
+    assert untold > 0.8
+
+
 def test_the_misfit_is_chi_square_where_the_model_holds(protocols):
     acquisitions, noise = protocols['repeated'], 5e-4
     many = (torch.full((4000,), v, dtype=torch.float64) for v in (60.0, 1.3))

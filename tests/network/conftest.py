@@ -14,7 +14,8 @@ DELAYS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 PCASL = (Acquisition(LabelingType.PCASL, DELAYS, (1.8,) * 6, 0.85),)
 VSASL = (Acquisition(LabelingType.VSASL, DELAYS, (1.0,) * 6, 0.56),)
 PASL = (Acquisition(LabelingType.PASL, tuple(0.3 * i for i in range(1, 9)), (0.8,) * 8, 0.98),)
-PROTOCOLS = {'pcasl': PCASL, 'pasl': PASL, 'pcasl_vsasl': PCASL + VSASL}
+ONE_DELAY = (Acquisition(LabelingType.PCASL, (1.8,), (1.8,), 0.85),)
+PROTOCOLS = {'one_delay': ONE_DELAY, 'pcasl': PCASL, 'pasl': PASL, 'pcasl_vsasl': PCASL + VSASL}
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,3 @@ def brain(
 @pytest.fixture(scope='session')
 def make_brain():
     return brain
-
-
-@pytest.fixture(scope='session')
-def protocol_names():
-    return tuple(PROTOCOLS)

@@ -64,6 +64,15 @@ def test_untrained_maps_are_those_of_the_posterior_mean(make_brain):
     assert (maps.status[~series.mask.flatten()] == FitStatus.OUTSIDE).all()
 
 
+def test_one_delay_or_no_voxel_is_no_trouble(make_brain):
+    brain, made = make_brain('one_delay'), network()
+    single = estimate(made, brain.series, 1.0)
+    inside = brain.series.mask.flatten()
+    assert torch.isfinite(single.parameters['cbf'][inside]).all()
+    empty = replace(brain.series, mask=torch.zeros_like(brain.series.mask))
+    assert estimate(made, empty, 1.0).parameters['cbf'].isnan().all()
+
+
 def test_the_default_network_has_about_300_thousand_parameters():
     n_parameters = sum(p.numel() for p in AmplitudeAwareNetwork().parameters())
     assert 270_000 < n_parameters < 330_000
