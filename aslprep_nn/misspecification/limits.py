@@ -8,6 +8,7 @@ from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.misspecification.model_tests import N_PARAMETERS
 from aslprep_nn.misspecification.null import FEWEST_FOR_KAPPA, FEWEST_FOR_SCORE
+from aslprep_nn.misspecification.perfused import TOLD_FROM_NONE, is_perfused
 from aslprep_nn.misspecification.subsets import FEWEST_TIMINGS
 from aslprep_nn.misspecification.third_parameter import Third, voxels_by_third
 
@@ -18,7 +19,12 @@ def limits_of(
     """Say in full sentences which tests could not be made, and why."""
     if repetitions.n_timings == 1:
         return ('One delay cannot tell CBF from ATT, so there is no model to test.',)
-    return (*_of_repetitions(repetitions, noise_is_known), *_of_timings(repetitions), *_of_fit(fit))
+    return (
+        *_of_repetitions(repetitions, noise_is_known),
+        *_of_timings(repetitions),
+        *_of_fit(fit),
+        *_of_perfusion(repetitions, fit),
+    )
 
 
 def _of_repetitions(repetitions: Repetitions, noise_is_known: bool) -> list[str]:
@@ -97,3 +103,17 @@ def _of_fit(fit: Fit) -> list[str]:
     if bool(thirds.get(Third.TISSUE_T1, thirds[Third.NONE] & False).any()):
         sentences.append('Tissue T1 was fitted too, so no test asks for it.')
     return sentences
+
+
+def _of_perfusion(repetitions: Repetitions, fit: Fit) -> list[str]:
+    without = int((~is_perfused(fit)).sum())
+    can_be_scored = (
+        int(torch.bincount(repetitions.timing).min()) >= FEWEST_FOR_SCORE
+        and repetitions.n_timings > N_PARAMETERS
+    )
+    if not without or not can_be_scored:
+        return []
+    return [
+        f'In {without} voxels CBF is less than {TOLD_FROM_NONE:g} of its standard deviations: '
+        'there is no time course whose shape the score tests could question.'
+    ]

@@ -19,6 +19,7 @@ from aslprep_nn.misspecification.distinct import distinct
 from aslprep_nn.misspecification.model_tests import Misfit, lack_of_fit, residual_chi_squared
 from aslprep_nn.misspecification.noise_tests import noise_statistics, spread_statistics
 from aslprep_nn.misspecification.null import p_of_largest_score, p_of_score
+from aslprep_nn.misspecification.perfused import is_perfused
 from aslprep_nn.misspecification.projections import Projections
 from aslprep_nn.misspecification.sandwich_forms import (
     SandwichForm,
@@ -82,6 +83,10 @@ class VoxelTests:
                 yield third, torch.arange(len(voxels), device=here.device)[chunk][here]
 
     @cached_property
+    def _perfused(self) -> Tensor:
+        return is_perfused(self.fit).to(self.device)
+
+    @cached_property
     def _thirds(self) -> dict[Third, Tensor]:
         return voxels_by_third(self.fit)
 
@@ -105,7 +110,7 @@ class VoxelTests:
             shapes=shapes,
         )
         along = raw.orthogonalized()
-        own = distinct(raw, along, len(fitted) + len(assumed))
+        own = distinct(raw, along, len(fitted) + len(assumed)) & self._perfused[voxels]
         scores = torch.where(own, along.student_t, torch.nan)[len(fitted) :]
         misfit = self._misfit(data, raw.vectors, signal)
         basis = along[: len(fitted)]

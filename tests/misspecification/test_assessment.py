@@ -89,6 +89,21 @@ def test_every_stratum_keeps_its_level(population, delays, repetitions, untested
         assert 0.03 <= rejected(found[name]) <= 0.07, name
 
 
+def test_voxels_without_perfusion_have_no_shape_to_question():
+    """Noise chooses ATT there, and the score tests rejected .06 to .11 of such voxels."""
+    acquisition = pcasl(repetitions=8)
+    data = measure(acquisition, replace(BRAIN, cbf=(0.0, 0.0)), n_voxels=2000)
+    found = assessed(acquisition, data)
+    for name in ('pdecay', 'ptau', 'pdispersion', 'parterial'):
+        assert torch.isfinite(found.statistics[name]).double().mean() < 0.1
+        assert (found.statistics[name] < 0.05).double().mean() < 0.01
+    untested = int(found.statistics['pdecay'].isnan().sum())
+    assert any('no time course' in limit for limit in found.limits)
+    assert untested > 1800
+    for name in ('pnoise', 'pmodel'):
+        assert 0.03 <= rejected(found.statistics[name]) <= 0.07
+
+
 def test_unequal_repetitions_and_missing_measurements_keep_the_level():
     full = pcasl(delays=SHORT_DELAYS, repetitions=8)
     kept = [i for i in range(48) if not (i % 6 < 3 and i >= 36)]
