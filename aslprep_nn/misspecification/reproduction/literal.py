@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from itertools import product
@@ -18,6 +17,7 @@ from torch import Tensor
 from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.estimation.benchmark.scenarios import Row, Table
 from aslprep_nn.estimation.least_squares import fit_cbf_att
+from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.misspecification.reproduction import reference
 from aslprep_nn.misspecification.reproduction.convergence import N_REPETITIONS
 from aslprep_nn.misspecification.reproduction.evidence import Finding, error_of_median
@@ -33,7 +33,11 @@ from aslprep_nn.misspecification.reproduction.scenarios import (
     repeat,
     signal_of,
 )
-from aslprep_nn.signal.kinetics import delta_m, linearize
+from aslprep_nn.misspecification.sandwich import Spread, eigenvalues
+from aslprep_nn.misspecification.sandwich_forms import sample_spread
+from aslprep_nn.misspecification.vectors import RepetitionVectors
+from aslprep_nn.signal.kinetics import delta_m
+from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.protocol import Protocol
 from aslprep_nn.signal.response import ML_PER_100G_MIN_PER_ML_G_S
 
@@ -52,24 +56,12 @@ class Reading(StrEnum):
     SAMPLE = 'each sample'
 
 
-@dataclass(frozen=True)
-class Eigenvalues:
-    """Of P, ``(voxel,)`` each."""
+def spread_of(reading: Reading, data: Tensor, protocol: Acquisition) -> Spread:
+    """Compute the eigenvalues of P as a reading of the paper has it.
 
-    largest: Tensor
-    smallest: Tensor
-
-    @property
-    def kappa(self) -> Tensor:
-        """Their ratio."""
-        return self.largest / self.smallest
-
-
-def eigenvalues(reading: Reading, data: Tensor, protocol: Acquisition) -> Eigenvalues:
-    """Compute P from the definition, (J'J)^-1 B / sigma^2, with sigma pooled over repetitions.
-
-    Written from equations 5 to 9 of the paper in as many lines, it also checks `assess`, which
-    computes the same in coordinates in which nothing has to be inverted.
+    Those of one score per repetition are computed from the definition, (J'J)^-1 B / sigma^2 with
+    sigma pooled over repetitions, in as many lines as equations 5 to 9 of the paper: this also
+    checks `assess`, which computes the same in coordinates in which nothing has to be inverted.
 
     Parameters
     ----------
@@ -80,33 +72,25 @@ def eigenvalues(reading: Reading, data: Tensor, protocol: Acquisition) -> Eigenv
     protocol
         One repetition.
     """
-    repetitions = data.reshape(len(data), -1, protocol.n_measurements)
-    count = repetitions.shape[1]
-    fit = fit_cbf_att(data, repeat(protocol, count))
+    count = data.shape[1] // protocol.n_measurements
+    acquisition = repeat(protocol, count)
+    fit = fit_cbf_att(data, acquisition)
     cbf, att = (fit.parameters[name].double() for name in ('cbf', 'att'))
-    here = linearize(cbf, att, Protocol.of(protocol))
-    jacobian = torch.stack([here.d_cbf, here.d_att], -1)
-    residual = repetitions - here.delta_m.unsqueeze(1)
-    within = repetitions - repetitions.mean(1, keepdim=True)
-    variance = within.square().sum((1, 2)) / (within[0].numel() - protocol.n_measurements)
+    here = SignalModel.of([protocol]).linearize(cbf, att)
+    residuals = RepetitionVectors.of(data, Repetitions.of([acquisition])).less(here.delta_m)
     if reading is Reading.SAMPLE:
-        weight = residual.square().mean(1)
-        scores = jacobian.mT @ (weight.unsqueeze(-1) * jacobian)
-    else:
-        score = residual @ jacobian
-        if reading is Reading.REPETITION:
-            score = (score - score.mean(1, keepdim=True)) * math.sqrt(count / (count - 1))
-        scores = score.mT @ score / count
+        return sample_spread(residuals, here, residuals.variance)
+    jacobian = torch.stack([here.d_cbf, here.d_att]).permute(2, 1, 0)
+    score = residuals.values @ jacobian
+    if reading is Reading.REPETITION:
+        score = (score - score.mean(1, keepdim=True)) * math.sqrt(count / (count - 1))
     information = jacobian.mT @ jacobian
     told = torch.isfinite(information).all(-1).all(-1) & (torch.linalg.det(information) > 0)
     ratio = torch.full_like(information, torch.nan)
-    ratio[told] = torch.linalg.solve(information[told], scores[told])
-    ratio = ratio / variance[:, None, None]
+    ratio[told] = torch.linalg.solve(information[told], (score.mT @ score / count)[told])
+    ratio = ratio / residuals.variance[:, None, None]
     trace = ratio.diagonal(dim1=-2, dim2=-1).sum(-1)
-    determinant = ratio[:, 0, 0] * ratio[:, 1, 1] - ratio[:, 0, 1] * ratio[:, 1, 0]
-    gap = (trace.square() - 4 * determinant).clamp(min=0).sqrt()
-    largest = (trace + gap) / 2
-    return Eigenvalues(largest, determinant / largest)
+    return eigenvalues(trace, torch.linalg.det(ratio))
 
 
 def readings_table(n_voxels: int, seed: int) -> tuple[Table, tuple[Finding, ...]]:
@@ -208,12 +192,12 @@ def _simulated(
     *,
     n_voxels: int,
     seed: int,
-) -> Eigenvalues:
+) -> Spread:
     organ, count = case
     generator = generator_of(seed, 820 + list(Scenario).index(scenario))
     truth = Truth.draw(organ.population, n_voxels, generator)
     data = measure(scenario, truth, organ, count, generator)
-    return eigenvalues(reading, data, organ.protocol)
+    return spread_of(reading, data, organ.protocol)
 
 
 def _share_above(values: Tensor, limit: float) -> str:

@@ -10,12 +10,12 @@ from scipy.integrate import quad
 from aslprep_nn.misspecification.reproduction.evidence import Verdict
 from aslprep_nn.misspecification.reproduction.literal import (
     Reading,
-    eigenvalues,
     equation_4,
     equation_4_findings,
     fit_equation_4,
     readings_table,
     rician_findings,
+    spread_of,
 )
 from aslprep_nn.misspecification.reproduction.scenarios import (
     BRAIN,
@@ -37,7 +37,7 @@ def data() -> torch.Tensor:
 
 def test_the_definition_gives_the_eigenvalues_that_assess_computes_otherwise(data):
     found = fit_and_assess(data, repeat(BRAIN.protocol, 8))[1].statistics
-    direct = eigenvalues(Reading.REPETITION, data, BRAIN.protocol)
+    direct = spread_of(Reading.REPETITION, data, BRAIN.protocol)
     for ours, theirs in ((direct.largest, 'lambdamax'), (direct.smallest, 'lambdamin')):
         torch.testing.assert_close(
             ours, found[theirs].double(), rtol=1e-5, atol=1e-7, equal_nan=True
@@ -46,7 +46,7 @@ def test_the_definition_gives_the_eigenvalues_that_assess_computes_otherwise(dat
 
 def test_scores_about_zero_and_about_their_mean_agree_at_an_interior_optimum(data):
     centered, plain = (
-        eigenvalues(reading, data, BRAIN.protocol).largest
+        spread_of(reading, data, BRAIN.protocol).largest
         for reading in (Reading.REPETITION, Reading.UNCENTERED)
     )
     assert float((plain / centered).nanmedian()) == pytest.approx(7 / 8, rel=1e-3)
@@ -56,7 +56,7 @@ def test_the_per_sample_reading_sees_outflow_and_the_other_does_not():
     truth = Truth.draw(KIDNEY.population, 400, generator_of(0, 3))
     wrong = measure(Scenario.OUTFLOW, truth, KIDNEY, 8, generator_of(0, 4))
     medians = {
-        reading: float(eigenvalues(reading, wrong, KIDNEY.protocol).kappa.nanmedian())
+        reading: float(spread_of(reading, wrong, KIDNEY.protocol).kappa.nanmedian())
         for reading in Reading
     }
     assert medians[Reading.SAMPLE] > 1.5
