@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -23,18 +25,20 @@ KINDS = (
     (LabelingType.PASL,),
     (LabelingType.VSASL,),
 )
-#: Two bounds at each probed ATT, and chi-square.
-N_CONDITIONS = 2 * len(PROBED_ATT) + 1
+#: Two bounds at each probed ATT.
+N_BOUNDS = 2 * len(PROBED_ATT)
 #: Presence, mean, standard deviation and maximum of each kind, one ratio, log SNR.
 N_AMPLITUDES = 4 * len(KINDS) + 2
 
 
-def conditions(series: PerfusionSeries, scale: Tensor, raw: Profile) -> Tensor:
+def conditions(series: PerfusionSeries, scale: Tensor, profiles: Sequence[Profile]) -> Tensor:
     """Say what the protocol can tell about each slice at this noise, ``(slice, condition)``.
 
     Logarithms of the smoothed Cramér-Rao bounds (standard deviations of relative CBF and of
     ATT) at eight ATT, at the flow and noise of an image of the reference amplitude, so that
-    they do not depend on its scale; and by how much the misfit exceeds its expectation.
+    they do not depend on its scale; and by how much the misfit exceeds its expectation after
+    each smoothing. Unsmoothed, that says whether the stated noise is right; smoothed, whether
+    the noise of neighbours is as independent as smoothing takes it to be.
     """
     noise = _slice_mean(series, series.voxel_noise.square()).sqrt()
     relative_noise = (noise / scale).double() * REFERENCE_CBF
@@ -49,10 +53,14 @@ def conditions(series: PerfusionSeries, scale: Tensor, raw: Profile) -> Tensor:
         noise=relative_noise.repeat_interleave(n_probes),
     )
     variances = torch.stack([bound.cbf / REFERENCE_CBF**2, bound.att]).reshape(2, -1, n_probes)
-    excess = raw.misfit / raw.degrees_of_freedom.clamp(min=1) - 1
-    excess = torch.where(raw.degrees_of_freedom > 0, excess, 0)
-    misfit = _slice_mean(series, excess).asinh()
-    return torch.cat([*(variances.log() / 2), misfit.unsqueeze(-1)], -1).to(scale)
+    misfits = [_slice_mean(series, _excess(found)).asinh() for found in profiles]
+    return torch.cat([*(variances.log() / 2), torch.stack(misfits, -1)], -1).to(scale)
+
+
+def _excess(found: Profile) -> Tensor:
+    """Relate the misfit of each voxel to its expectation, 0 where it has none, ``(voxel,)``."""
+    freedom = found.degrees_of_freedom
+    return torch.where(freedom > 0, found.misfit / freedom.clamp(min=1) - 1, 0)
 
 
 def amplitudes(series: PerfusionSeries, plain: Measurements, scale: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from aslprep_nn.estimation.measurements import Measurements
 from aslprep_nn.estimation.profile import N_ATT, Profile, profile
 from aslprep_nn.estimation.series import PerfusionSeries
-from aslprep_nn.network.conditioning import amplitudes, conditions
+from aslprep_nn.network.conditioning import N_BOUNDS, amplitudes, conditions
 
 #: Grid points per channel: probabilities are summed over them, drops and amplitudes sampled.
 POINTS_PER_CHANNEL, POINTS_PER_AMPLITUDE = 4, 6
@@ -30,7 +30,7 @@ LEAST_SCALE = 0.1
 
 @dataclass(frozen=True)
 class FeatureSettings:
-    """Which channels are made.
+    """Which channels and conditions are made.
 
     Parameters
     ----------
@@ -46,6 +46,11 @@ class FeatureSettings:
         apiece = 2 * N_ATT // POINTS_PER_CHANNEL + N_ATT // POINTS_PER_AMPLITUDE + N_MOMENTS
         n_pairs = len(list(combinations(self.smoothings, 2)))
         return apiece * len(self.smoothings) + 2 * n_pairs
+
+    @property
+    def n_conditions(self) -> int:
+        """Number of conditions of a slice."""
+        return N_BOUNDS + len(self.smoothings)
 
 
 class Posterior(NamedTuple):
@@ -117,7 +122,7 @@ def network_input(series: PerfusionSeries, settings: FeatureSettings | None = No
     return NetworkInput(
         features=series.image(torch.cat(channels)).movedim(0, 1),
         mask=series.inside.unsqueeze(1),
-        conditions=conditions(series, scale, profiles[0]),
+        conditions=conditions(series, scale, profiles),
         amplitudes=amplitudes(series, plain, scale),
         posterior=Posterior(
             *(

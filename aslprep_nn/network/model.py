@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from aslprep_nn.network.conditioning import N_AMPLITUDES, N_CONDITIONS
+from aslprep_nn.network.conditioning import N_AMPLITUDES
 from aslprep_nn.network.features import FeatureSettings, NetworkInput
 from aslprep_nn.network.layers import Convolution, double, halve
 
@@ -119,7 +119,9 @@ class AmplitudeAwareNetwork(nn.Module):
         self.settings = settings = settings or NetworkSettings()
         path = settings.amplitude_path
         n_conditions = (
-            N_CONDITIONS + 1 + path.modulates * (N_AMPLITUDES + (not path.reaches_output))
+            settings.features.n_conditions
+            + 1
+            + path.modulates * (N_AMPLITUDES + (not path.reaches_output))
         )
         wide = settings.condition_width
         self.encode_condition = nn.Sequential(

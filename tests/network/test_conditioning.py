@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from aslprep_nn.estimation.smoothing import smooth
+from aslprep_nn.network.conditioning import N_BOUNDS
 from aslprep_nn.network.features import network_input
-
-N_BOUNDS = 16
 
 
 def told(brain):
@@ -30,11 +30,26 @@ def test_after_the_last_delay_the_bounds_are_wide(make_brain):
 
 def test_the_misfit_is_near_zero_where_noise_is_as_stated(make_brain):
     brain = make_brain(shape=(40, 40, 2))
-    assert told(brain).conditions[:, -1].abs().max() < 0.15
+    assert told(brain).conditions[:, N_BOUNDS].abs().max() < 0.15
     understated = replace(brain.series, noise=brain.series.noise / 2)
-    assert network_input(understated).conditions[:, -1].min().item() == pytest.approx(
+    assert network_input(understated).conditions[:, N_BOUNDS].min().item() == pytest.approx(
         math.asinh(3), abs=0.4
     )
+
+
+def test_noise_that_neighbours_share_shows_in_the_misfit_of_smoothed_data(make_brain):
+    brain = make_brain(shape=(40, 40, 2), noise=0, uniform=True)
+    white = torch.randn(40, 40, 2, 6, generator=torch.Generator().manual_seed(2)).double()
+    shared, precision = smooth(white, torch.ones_like(white), {0: 0.7, 1: 0.7})
+    misfits = []
+    for noise in (white, shared * precision.sqrt()):
+        data = brain.series.relative_delta_m + 1e-3 * noise
+        noisy = replace(brain.series, relative_delta_m=data, noise=torch.tensor(1e-3))
+        misfits.append(network_input(noisy).conditions[:, N_BOUNDS:])
+    independent, dependent = misfits
+    assert independent.abs().max() < 0.25
+    assert dependent[:, 0].abs().max() < 0.25
+    assert dependent[:, 2].min() > 0.9
 
 
 def test_kinds_of_labelling_that_are_absent_are_said_to_be(make_brain):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from aslprep_nn.estimation.profile import profile
-from aslprep_nn.network.conditioning import N_AMPLITUDES, N_CONDITIONS
+from aslprep_nn.network.conditioning import N_AMPLITUDES
 from aslprep_nn.network.features import FeatureSettings, NetworkInput, network_input
 
 NAMES = ['pcasl', 'pasl', 'pcasl_vsasl']
@@ -17,7 +17,7 @@ def test_every_protocol_gives_the_same_114_channels(make_brain, name):
     given = network_input(make_brain(name).series)
     assert FeatureSettings().n_channels == 114
     assert given.features.shape == (3, 114, 21, 18)
-    assert given.conditions.shape == (3, N_CONDITIONS)
+    assert given.conditions.shape == (3, 19)
     assert given.amplitudes.shape == (3, N_AMPLITUDES)
     for part in (given.features, given.conditions, given.amplitudes, *given.posterior):
         assert torch.isfinite(part).all()
@@ -28,6 +28,7 @@ def test_the_settings_know_how_many_channels_there_are(make_brain, smoothings):
     settings = FeatureSettings(smoothings)
     given = network_input(make_brain().series, settings)
     assert given.features.shape[1] == settings.n_channels
+    assert given.conditions.shape[1] == settings.n_conditions
 
 
 @pytest.mark.parametrize('factor', [1e-2, 0.1, 10.0, 100.0])

@@ -119,7 +119,7 @@ def test_without_an_amplitude_at_the_output_cbf_need_not_follow(make_brain, path
     if path is AmplitudePath.NONE:
         assert ratio == pytest.approx(1, abs=1e-5)
     else:
-        assert abs(ratio - 1) > 1e-3
+        assert abs(ratio - 1) > 1e-4
         assert ratio < 5
 
 
@@ -173,7 +173,7 @@ def test_a_slice_looks_at_the_two_next_to_it(make_brain):
 def test_a_voxelwise_network_sees_the_voxel_alone(make_brain):
     series = make_brain(shape=(16, 16, 2)).series
     change = change_of_att(network(surroundings=Surroundings.VOXELWISE), series, 1, 8, 8)
-    assert change[1, 8, 8] > 1e-3
+    assert change[1, 8, 8] > 1e-4
     change[1, 8, 8] = 0
     assert change.max() < 1e-6
     assert change_of_att(network(), series, 1, 8, 8)[1, 8, 9] > 1e-3
