@@ -218,3 +218,35 @@ def test_every_parameter_learns(make_brain):
     estimate = made(network_input(make_brain(shape=(12, 12, 2)).series), torch.tensor(2.0))
     sum(part.square().mean() for part in estimate).backward()
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in made.parameters())
+
+
+def test_half_precision_changes_little(make_brain):
+    given, made = network_input(make_brain().series), network()
+    with torch.inference_mode():
+        exact = made(given, ONE)
+        with torch.autocast('cpu', torch.bfloat16):
+            rounded = made(given, ONE)
+    for one, other in zip(exact, rounded, strict=True):
+        assert other.dtype is torch.float32
+        assert (one - other).abs().max() < 0.02 * one.abs().max()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
+def test_an_accelerator_estimates_what_the_processor_does(make_brain):
+    series, made = make_brain().series, network()
+    series = replace(series, slice_delay=torch.tensor([0.0, 0.1, 0.2]))
+    there = replace(
+        series, relative_delta_m=series.relative_delta_m.cuda(), mask=series.mask.cuda()
+    )
+    expected = estimate(made, series, 2.0)
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        found = estimate(made.cuda(), there, 2.0)
+    for name in ('cbf', 'att'):
+        torch.testing.assert_close(
+            found.parameters[name].cpu(),
+            expected.parameters[name],
+            rtol=1e-3,
+            atol=1e-3,
+            equal_nan=True,
+        )
