@@ -44,7 +44,7 @@ def region_tests(
     The score tests are made again with the voxels of a region added up (`pooled_scores`), so
     that a small deviation which many voxels share is found. For the tests of the noise and the
     lack of fit the voxels' p-values are combined (`combined_p`). Early and late delays have no
-    p-value of a region: theirs is approximate, and so many of them together would not be right.
+    p-value of a region: combined, those of 1,568 correct voxels were rejected in up to .10.
 
     Parameters
     ----------

@@ -36,10 +36,6 @@ TISSUE = Population((30, 90), (0.5, 1.8), 0.002, 1.2)
 N_REPETITIONS = 8
 #: The p maps that claims are drawn from, beside the class map.
 CLAIMS = {'noise': 'pnoise', 'lack of fit': 'pmodel', 'decay': 'pdecay', 'early-late': 'phausman'}
-#: Why some claims are not held to the rate.
-NOTES = {
-    'early-late': 'its smallest p-values are too small: see the table of tails',
-}
 FWHM_PER_SIGMA = math.sqrt(8 * math.log(2))
 
 
@@ -157,5 +153,4 @@ def _finding(name: str, width: float, shares: np.ndarray, *, wrong: bool) -> Fin
         error,
         RATE + 2 * math.sqrt(RATE * (1 - RATE) / len(shares)),
         rule=Rule.AT_MOST,
-        note=NOTES.get(name, ''),
     )
