@@ -10,6 +10,7 @@ halved until it does not.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -231,6 +232,24 @@ class Fan:
             att=earliest + width * share - att_bias * excess,
             interval=self.interval[cone],
         )
+
+    @property
+    def first_told(self) -> int:
+        """The first interval in which the signal depends on ATT."""
+        return int((~self.flat).to(torch.uint8).argmax())
+
+    @property
+    def early_spread(self) -> float:
+        """How much CBF depends on an ATT that is only known to lie before the first delay.
+
+        Relative standard deviation over arrivals spread evenly from the start of the range: the
+        earlier label arrives, the longer it decays in tissue, and the more flow it takes to give
+        the same signal.
+        """
+        lengths = self.signals.double().norm(dim=-1)
+        if not self.first_told or not lengths[0]:
+            return 0.0
+        return float((lengths[self.first_told] / lengths[0] - 1).abs()) / math.sqrt(12)
 
     def outdone(self, projection: Projection, cone: Tensor, voxels: Tensor) -> Tensor:
         """Tell where the nearest point of a cone lies on an edge that the cone before it shares.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -156,7 +156,8 @@ class _Task:
         for voxels in group.chunks(self._chunk_size):
             model, data = self.model(group, voxels), self.summarize(voxels)
             optimum = find_optimum(fan, model, data, self.take_step)
-            fit.put(voxels, _estimate(optimum, table, model, data))
+            part = _estimate(optimum, table, model, data)
+            fit.put(voxels, _with_early_spread(part, fan.early_spread))
 
     def add_arterial(self, group: VoxelGroup, fit: Fit, threshold: float | None) -> float:
         """Replace the fit of voxels that gain more than a threshold from an arterial term.
@@ -221,6 +222,14 @@ class _Task:
             self.data[voxels].to(device=self.device, dtype=self.dtype),
             weights if weights is None or weights.ndim == 1 else weights[voxels],
         )
+
+
+def _with_early_spread(fit: Fit, spread: float) -> Fit:
+    """Add to the uncertainty of CBF, where ATT is not told, what ATT would have told of it."""
+    untold = fit.status == FitStatus.ATT_NOT_IDENTIFIABLE
+    wider = (fit.std['cbf'].square() + (spread * fit.parameters['cbf']).square()).sqrt()
+    std = {**fit.std, 'cbf': torch.where(untold, wider, fit.std['cbf'])}
+    return replace(fit, std=std)
 
 
 def _estimate(optimum: Optimum, table: InformationTable, model: SignalModel, data: Summary) -> Fit:

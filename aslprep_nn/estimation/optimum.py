@@ -38,6 +38,9 @@ SAME_ATT, SAME_SIGNAL = 0.05, 1e-6
 NEAR_KINK = 0.1
 #: Fall of the cost, in noise variances, that noise alone makes less often than 1 time in 300.
 SIGNIFICANT_GAIN = 9.0
+#: ... and than which noise alone makes it fall by more 1 time in 20: less does not tell an arrival
+#: after the first delay from one before it, nor does a promise of less than the second number.
+DISTINCT_GAIN, DISTINCT_PROMISE = 4.0, 25.0
 #: Distance to an edge below which single precision cannot tell ATT from it [s].
 ON_EDGE = 2e-6
 
@@ -70,6 +73,7 @@ def find_optimum(
         found.try_neighbors()
         found.cross_smooth_edges()
     found.enter_flat()
+    found.doubt_late_arrival(projection)
     status = _status(fan, found.best, found.interval, data)
     return Optimum(*found.best, _flag_ambiguous(status, found.ambiguous))
 
@@ -159,6 +163,37 @@ class _Search:
         variance = (data.scatter + solved.cost) / freedom
         won = solved.cost + SIGNIFICANT_GAIN * variance < self.best.cost[voxels]
         self._accept(voxels, start, solved, won)
+
+    def doubt_late_arrival(self, projection: Projection) -> None:
+        """Mark voxels whose data an arrival before the first delay explains as well.
+
+        Before the first delay the signal hardly depends on ATT. Where that is the truth, noise
+        puts the optimum beyond the first kink in every other voxel, with a slope, and so a
+        standard deviation, that means nothing. Such an optimum has to beat the edge of the flat
+        interval by more than noise would let it.
+        """
+        first = self.fan.first_told
+        if first == 0:
+            return
+        explained = projection.along[first].clamp(min=0).square()
+        freedom = (self.data.n_measurements - 2).clamp(min=1)
+        variance = (self.data.scatter + self.best.cost) / freedom
+        promise = self.data.energy - explained - self.best.cost
+        late = self.interval >= first
+        voxels = (late & (promise < DISTINCT_PROMISE * variance)).nonzero().squeeze(-1)
+        if not len(voxels):
+            return
+        edge = torch.full_like(self.best.att[voxels], float(self.fan.edges[first]))
+        at_edge = descend(
+            self.model.at(voxels),
+            self.data.at(voxels),
+            (self.best.cbf[voxels], edge),
+            (edge, edge),
+            take_step=self.take_step,
+            still_falling=self.still_falling,
+        )
+        gain = at_edge.cost - self.best.cost[voxels]
+        self.ambiguous[voxels] |= gain < DISTINCT_GAIN * variance[voxels]
 
     def _challenge(self, voxels: Tensor, start: Start) -> None:
         """Refine another start of some voxels and keep it where it is better."""

@@ -130,8 +130,9 @@ def report_run(
     write_atomically(target.with_suffix('.json'), bids.as_json(quality_columns()))
     folder = bids.figures_dir(settings, run)
     report = write_run_report(results, folder, run.name, numbers=numbers)
-    named = json.loads(report.read_text(encoding='utf-8'))['figures']
-    figures = [report.parent / figure['file'] for figure in named]
+    named = json.loads(report.read_text(encoding='utf-8'))
+    pictures = [*named['figures'], *named['viewer']['maps']]
+    figures = [report.parent / picture['file'] for picture in pictures]
     return Report((*written, target, target.with_suffix('.json'), *figures, report))
 
 
@@ -194,6 +195,8 @@ def _facts(run: ASLRun, settings: Settings, name: str) -> dict[str, Any]:
         facts['Units'] = _unit(run, name)
     if name in ('cbf', 'att'):
         facts['Estimator'] = 'least squares' if run.estimates_att else 'single-delay formula'
+    if name == 'class':
+        facts['FalseDiscoveryRate'] = settings.trust.false_discovery_rate
     if name.startswith('std_'):
         is_tested = settings.trust.misspecification is not Misspecification.OFF
         has_sandwich = is_tested and TrustTest.ASSUMPTIONS in possible_tests(run.acquisition)

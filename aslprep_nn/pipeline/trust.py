@@ -69,8 +69,9 @@ def assess_trust(
 def _regions(acquisition: Acquisition, fit: Fit, delay: Tensor) -> dict[str, Tensor]:
     """Choose by the brightness of the fit what an anatomical image would tell better.
 
-    Not by that of the measurements: voxels chosen for bright noise share a deviation from their
-    fit, and the tests of a region would take it for a wrong model.
+    Not by that of the measurements, as the report's grey-matter-like voxels: voxels chosen for
+    bright noise share a deviation from their fit, and the tests of a region would take it for a
+    wrong model.
     """
     grey = brightest(acquisition, fit, slice_delay=delay, share=GREY_MATTER_SHARE)
-    return {'brain': torch.ones_like(grey), 'grey-matter-like': grey}
+    return {'brain': torch.ones_like(grey), 'strongest fitted third': grey}

@@ -212,6 +212,26 @@ def test_the_optimum_is_global_for_models_that_bend_between_kinks(kinetics, popu
     assert (excess < 1e-4).double().mean() > 0.9
 
 
+@pytest.mark.parametrize('late', [0.0, 0.6], ids=['first slice', 'a late slice'])
+def test_an_arrival_before_the_first_delay_is_not_taken_for_one_after_it(make, draw, late):
+    """Noise puts the optimum beyond the first kink in every other of these voxels."""
+    acquisition = make(PCASL, (0.7, 1.0, 1.3, 1.6, 1.9, 2.2) * 8, 1.8)
+    delay = torch.full((2000,), late, dtype=torch.float64)
+    cbf, att = draw(2000, 20, 100, 1), draw(2000, 0.3, 2.0, 2)
+    signal = delta_m(cbf, att, Protocol.of(acquisition, slice_delay=delay))
+    noisy = signal + 1e-3 * torch.randn(signal.shape, generator=torch.Generator().manual_seed(3))
+    fit = fit_cbf_att(noisy, acquisition, slice_delay=delay)
+    told = fit.status != FitStatus.ATT_NOT_IDENTIFIABLE
+    first = 0.7 + late
+    assert told[att < first - 0.02].double().mean() < 0.05
+    assert told[att > first + 0.3].double().mean() > 0.95
+    covered = (fit.parameters['att'] - att).abs() < 1.96 * fit.std['att']
+    assert covered[told].double().mean() > 0.85
+    covered = (fit.parameters['cbf'] - cbf).abs() < 1.96 * fit.std['cbf']
+    assert covered[told].double().mean() > 0.9
+    assert covered[~told].double().mean() > 0.8
+
+
 def test_two_arrival_times_that_give_the_same_signal_are_called_not_identifiable():
     """Between 1.27 and 1.88 s two measurements see the bolus, and see it again after 2.4 s."""
     twice = Acquisition(PCASL, (0.34, 1.875, 2.389), (0.929, 1.748, 0.891), 0.85)

@@ -90,6 +90,27 @@ def test_the_summary_names_the_rate_it_was_made_at(tested):
     assert summary.false_discovery_rate == TrustOptions().false_discovery_rate
 
 
+def test_each_slice_is_tested_with_its_own_delays(tmp_path):
+    """Noise-free slices read out late contradict the model of those that were not."""
+    sliced = replace(ACQUISITION, slice_times=tuple(0.2 * i for i in range(GRID[2])))
+    delay = torch.tensor(sliced.slice_times, dtype=torch.float64).expand(GRID)
+    cbf, att = (torch.full(GRID, value, dtype=torch.float64) for value in (60.0, 1.4))
+    truth = pcasl_delta_m(cbf, att, Protocol.of(sliced, slice_delay=delay)).numpy()
+    noise = 1e-4 * np.random.default_rng(2).standard_normal(truth.shape)
+    relative = save(tmp_path / 'r.nii.gz', truth + noise)
+    common = {'relative_delta_m': relative, 'mask': save(tmp_path / 'm.nii.gz', mask())}
+    common |= {'acquisition': sliced, 'device': 'cpu', 'n_threads': 1}
+    fitted = steps.fit_voxels(**common, folder=tmp_path)
+    own = tmp_path / 'own'
+    own.mkdir()
+    found = assess_trust(**common, fit=fitted.fit, options=TrustOptions(), seed=1, folder=own)
+    for name in ('pmodel', 'pnoise'):
+        p = load(found.maps, name)[1:]
+        assert np.nanmean(p < 0.05) < 0.12
+    summary = TrustSummary.from_json(found.summary.read_text(encoding='utf-8'))
+    assert summary.regions[0].p['pmodel'] > 0.001
+
+
 def run_of(acquisition: Acquisition) -> ASLRun:
     return ASLRun(
         name='sub-01',
