@@ -24,6 +24,8 @@ RESTLESS, DISPLACEMENT = 0.4, Interval(0.002, 0.05)
 STATIC = Interval(0.03, 0.4)
 #: How well noise is known when nothing was repeated: high rather than low.
 NOISE_GUESS, NOISE_SAFETY = 0.1, 1.05
+#: A peak below this is what no scanner's noise is proportional to: blood came after the readout.
+LEAST_PEAK = 5e-4
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,10 @@ class Scene:
     def mean(self, values: Tensor, weight: Tensor | None = None) -> Tensor:
         """Average ``(voxel,)`` over each phantom, ``(phantom,)``."""
         weight = torch.ones_like(values) if weight is None else weight
-        sums = values.new_zeros(2, len(self.mask))
-        sums = sums.index_add(1, self.phantom, torch.stack([values * weight, weight]))
-        return sums[0] / sums[1]
+        images = values.new_zeros(2, *self.mask.shape)
+        images[:, self.mask] = torch.stack([values * weight, weight])
+        total = images.flatten(2).sum(-1)
+        return total[0] / total[1]
 
     @property
     def peak(self) -> Tensor:
@@ -138,7 +141,7 @@ def noise_of_one(scene: Scene, disturbances: Disturbances, repetitions: Tensor) 
     repetitions
         Of each timing, ``(timing,)``.
     """
-    return scene.peak / disturbances.snr * repetitions.float().mean().sqrt()
+    return scene.peak.clamp(min=LEAST_PEAK) / disturbances.snr * repetitions.float().mean().sqrt()
 
 
 def measure(scene: Scene, disturbances: Disturbances, repetitions: Tensor, dice: Dice) -> Measured:

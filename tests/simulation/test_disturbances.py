@@ -3,9 +3,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from aslprep_nn.simulation.dice import Dice
 from aslprep_nn.simulation.disturbances import (
+    LEAST_PEAK,
     Disturbances,
     Scene,
     complex_noise,
@@ -157,3 +159,34 @@ def test_snr_spans_what_was_asked_evenly_in_its_logarithm():
     ):
         assert (values > 0).float().mean() == pytest.approx(share, abs=0.02)
         assert values.max() <= high
+
+
+def test_blood_that_comes_after_the_readout_does_not_take_the_noise_with_it(scene):
+    silent = replace(scene, signal=torch.zeros_like(scene.signal))
+    measured = measure(silent, calm(5.0), repeated(4), dice())
+    assert measured.mean.std() == pytest.approx(LEAST_PEAK / 5, rel=0.03)
+    assert (measured.noise > 0).all()
+
+
+class LargestTensor(TorchDispatchMode):
+    """Remembers how many numbers the largest tensor held that was made."""
+
+    def __init__(self):
+        super().__init__()
+        self.numel = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        for tensor in made if isinstance(made, tuple | list) else [made]:
+            if isinstance(tensor, torch.Tensor):
+                self.numel = max(self.numel, tensor.numel())
+        return made
+
+
+def test_memory_does_not_grow_with_the_number_of_repetitions(scene):
+    largest = []
+    for n in (1, 15):
+        with LargestTensor() as watched:
+            measure(scene, calm(), repeated(n), dice())
+        largest.append(watched.numel)
+    assert largest[0] == largest[1] > 0
