@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from aslprep_nn.estimation.benchmark import accuracy, speed
+from aslprep_nn.estimation.benchmark.early_arrival import early_arrival
 from aslprep_nn.estimation.benchmark.scenarios import BRAIN, KIDNEY, PCASL_6, draw
 from aslprep_nn.estimation.benchmark.scipy_fit import fit_with_scipy
 from aslprep_nn.estimation.benchmark.suite import benchmark_tables
@@ -92,3 +93,10 @@ def test_every_table_can_be_asked_for_by_name():
 def test_an_accelerator_is_compared_with_its_bandwidth():
     for row in speed.on_accelerator(10**6).rows:
         assert 0 < row['voxels/s'] < row['bandwidth floor [voxels/s]']
+
+
+def test_early_arrivals_are_counted_on_both_sides_of_the_first_delay():
+    rows = early_arrival(400).rows
+    assert [row['first delay [s]'] for row in rows] == [0.7] * 3 + [1.05] * 3
+    assert all(row['early, not flagged [%]'] < 10 for row in rows)
+    assert all(row['CBF covered'] > 0.85 for row in rows)

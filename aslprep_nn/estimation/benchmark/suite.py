@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import torch
 
 from aslprep_nn.estimation.benchmark import accuracy, speed
+from aslprep_nn.estimation.benchmark.early_arrival import early_arrival
 from aslprep_nn.estimation.benchmark.other_models import other_models
 from aslprep_nn.estimation.benchmark.scenarios import Table
 
@@ -29,6 +30,7 @@ def benchmark_tables(*, quick: bool) -> Mapping[str, Callable[[], Table]]:
         'speed': lambda: speed.against_scipy(50_000 if quick else 200_000),
         'scaling': lambda: speed.scaling(10**4 if quick else 10**7),
     }
+    tables['early'] = lambda: early_arrival(1000 if quick else 6000)
     if shutil.which('g++') and not quick:
         tables['compiled'] = lambda: speed.compiled(200_000)
     if torch.cuda.is_available():
