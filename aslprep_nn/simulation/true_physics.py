@@ -31,7 +31,7 @@ class TruePhysics:
     Parameters
     ----------
     t1_tissue, t1_blood, labeling_efficiency
-        True over assumed [1].
+        True over assumed [1]; no efficiency exceeds 1.
     m0
         Measured over true M0 of tissue, ``(phantom, slice, x, y)`` or ``(phantom, 1, 1, 1)`` [1].
     dispersion
@@ -150,5 +150,5 @@ def _true_protocol(
         assumed,
         t1_tissue=assumed.t1_tissue * t1_tissue,
         t1_blood=assumed.t1_blood * t1_blood,
-        labeling_efficiency=assumed.labeling_efficiency * labeling_efficiency,
+        labeling_efficiency=(assumed.labeling_efficiency * labeling_efficiency).clamp(max=1),
     )

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from aslprep_nn.acquisition import LabelingType
-from aslprep_nn.simulation import planes
+from aslprep_nn.simulation import planes, random_protocols
 from aslprep_nn.simulation.dice import Dice
 from aslprep_nn.simulation.held_out import (
     HELD_OUT_AXIAL,
@@ -49,9 +49,18 @@ def test_tests_draw_only_held_out_slices():
     assert {orientation for orientation, _ in chosen} == {Orientation.AXIAL, Orientation.CORONAL}
 
 
-def test_training_never_draws_a_held_out_protocol():
+def test_training_never_draws_a_held_out_protocol(monkeypatch):
+    """Chance alone would hardly ever draw one, so here it is drawn on purpose."""
+    draw = random_protocols._draw_acquisitions
+    forced = list(HELD_OUT_PROTOCOLS.values())
+    monkeypatch.setattr(
+        random_protocols,
+        '_draw_acquisitions',
+        lambda rolled: forced.pop() if forced else draw(rolled),
+    )
     rolled = dice()
-    drawn = [draw_protocol(1, 1, rolled).acquisitions for _ in range(1500)]
+    drawn = [draw_protocol(1, 1, rolled).acquisitions for _ in range(500)]
+    assert not forced
     assert not any(is_held_out_protocol(acquisitions) for acquisitions in drawn)
 
 

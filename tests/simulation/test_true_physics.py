@@ -117,3 +117,12 @@ def test_a_dispersed_bolus_arrives_on_average_at_the_true_att(maps):
     )
     torch.testing.assert_close(sharp, spread, rtol=0.01, atol=1e-7)
     assert dispersed.mean_dispersion == pytest.approx(0.1)
+
+
+def test_no_label_is_more_than_complete(maps):
+    perfect = replace(ACQUISITIONS[LabelingType.PASL], labeling_efficiency=1.0)
+    better = replace(assumed(maps), labeling_efficiency=torch.full((2, 1, 1, 1), 1.1))
+    torch.testing.assert_close(
+        perfusion_signal(maps, (perfect,), SLICE_DELAY, better),
+        perfusion_signal(maps, (perfect,), SLICE_DELAY, assumed(maps)),
+    )
