@@ -98,7 +98,7 @@ def assess(
     repetitions = Repetitions.of(acquisitions)
     n_voxels = len(relative_delta_m)
     statistics = {name: torch.full((n_voxels,), torch.nan, device=device) for name in NAMES}
-    if repetitions.n_timings > 1:
+    if repetitions.n_timings > 1 and n_voxels:
         tests = VoxelTests(
             repetitions,
             kinetics,
@@ -113,7 +113,7 @@ def assess(
             for voxels, found in tests.of(group):
                 for name, values in found.items():
                     statistics[name][voxels] = values.to(statistics[name])
-    if len(acquisitions) == 1:
+    if len(acquisitions) == 1 and n_voxels:
         agreement = subset_consistency(
             relative_delta_m,
             acquisitions[0],

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.estimation.fit import Fit
+from aslprep_nn.maps import FitStatus
 from aslprep_nn.misspecification.assessment import Assessment
 from aslprep_nn.misspecification.multiplicity import VoxelClass
 from aslprep_nn.misspecification.pooled_scores import pooled_scores
+from aslprep_nn.misspecification.subset_fit import IDENTIFIED_ATT
 from aslprep_nn.misspecification.summary import RegionTests
 from aslprep_nn.misspecification.voxel_tests import SCORE_NAMES, with_arterial
 from aslprep_nn.signal.response import Kinetics
@@ -25,6 +27,10 @@ COMBINED = ('pnoise', 'ptrace', 'pmodel')
 P_NAMES = (*COMBINED, *(p for _, p in SCORE_NAMES.values()), 'phausman')
 #: Where tan(pi (1/2 - p)) is 1 / (pi p) to rounding.
 TINY = 1e-12
+
+
+#: Standard deviations by which ATT has to lie after the first delay.
+CLEAR = 3.0
 
 
 def region_tests(
@@ -59,8 +65,9 @@ def region_tests(
         return ()
     masks = torch.stack([mask.bool() for mask in regions.values()]).to(device)
     statistics = {name: assessment.statistics[name].to(device) for name in P_NAMES}
-    # the scores are of CBF and ATT alone
+    # the scores are of CBF and ATT alone, and start from a fit that noise must not have bent
     modelled = torch.isfinite(statistics['pmodel']) & ~with_arterial(fit).to(device)
+    modelled &= _is_settled(fit, acquisition, slice_delay).to(device)
     scores = pooled_scores(
         relative_delta_m,
         acquisition,
@@ -92,6 +99,22 @@ def region_tests(
             )
         )
     return tuple(found)
+
+
+def _is_settled(
+    fit: Fit, acquisition: Acquisition | Sequence[Acquisition], slice_delay: Tensor | None
+) -> Tensor:
+    """Find voxels whose ATT is told well, and surely lies after the first delay, ``(voxel,)``.
+
+    Elsewhere noise bends the fit to one side, by the same in all voxels of a region.
+    """
+    acquisitions = (acquisition,) if isinstance(acquisition, Acquisition) else acquisition
+    first = torch.full_like(fit.noise, min(min(each.pld) for each in acquisitions))
+    if slice_delay is not None:
+        first += slice_delay.to(first)
+    att, std = fit.parameters['att'], fit.std['att']
+    told = (fit.status == FitStatus.CONVERGED) | (fit.status == FitStatus.ON_KINK)
+    return told & (std < IDENTIFIED_ATT) & (att > first + CLEAR * std)
 
 
 def combined_p(p: Tensor) -> float:

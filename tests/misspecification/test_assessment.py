@@ -309,3 +309,11 @@ def test_an_accelerator_finds_what_the_processor_finds():
         torch.testing.assert_close(
             there.statistics[name].cpu(), here.statistics[name], rtol=1e-4, atol=1e-4
         )
+
+
+def test_no_voxels_have_no_statistics():
+    acquisition = pcasl(delays=SHORT_DELAYS, repetitions=4)
+    nothing = torch.zeros(0, acquisition.n_measurements)
+    found = assess(nothing, acquisition, fit_cbf_att(nothing, acquisition))
+    assert found.classes.shape == (0,)
+    assert all(values.shape == (0,) for values in found.statistics.values())
