@@ -29,7 +29,7 @@ P_NAMES = (*COMBINED, *(p for _, p in SCORE_NAMES.values()), 'phausman')
 TINY = 1e-12
 
 
-#: Standard deviations by which ATT has to lie after the first delay.
+#: Standard deviations by which ATT has to lie after the first delay and before the last.
 CLEAR = 3.0
 
 
@@ -104,17 +104,18 @@ def region_tests(
 def _is_settled(
     fit: Fit, acquisition: Acquisition | Sequence[Acquisition], slice_delay: Tensor | None
 ) -> Tensor:
-    """Find voxels whose ATT is told well, and surely lies after the first delay, ``(voxel,)``.
+    """Find voxels whose ATT is told well and surely lies between two delays, ``(voxel,)``.
 
     Elsewhere noise bends the fit to one side, by the same in all voxels of a region.
     """
     acquisitions = (acquisition,) if isinstance(acquisition, Acquisition) else acquisition
-    first = torch.full_like(fit.noise, min(min(each.pld) for each in acquisitions))
-    if slice_delay is not None:
-        first += slice_delay.to(first)
+    delays = [pld for each in acquisitions for pld in each.pld]
+    later = torch.zeros_like(fit.noise) if slice_delay is None else slice_delay.to(fit.noise)
     att, std = fit.parameters['att'], fit.std['att']
     told = (fit.status == FitStatus.CONVERGED) | (fit.status == FitStatus.ON_KINK)
-    return told & (std < IDENTIFIED_ATT) & (att > first + CLEAR * std)
+    early, late = att - CLEAR * std, att + CLEAR * std
+    inside = (early > min(delays) + later) & (late < max(delays) + later)
+    return told & (std < IDENTIFIED_ATT) & inside
 
 
 def combined_p(p: Tensor) -> float:
