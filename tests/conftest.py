@@ -1,7 +1,10 @@
 """Fixtures for all tests."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+
+os.environ.setdefault('OMP_NUM_THREADS', '1')  # workers share the cores; read when torch loads
 
 import pytest
 from datasets import Subject, write_dataset
