@@ -20,6 +20,12 @@ from aslprep_nn.misspecification.third_parameter import Third, voxels_by_third
 from aslprep_nn.misspecification.voxel_tests import SCORE_NAMES, VoxelTests
 from aslprep_nn.signal.response import Kinetics
 
+#: Noise below this part of the largest measurement is that of single-precision numbers.
+ROUNDING = 1e-6
+NO_NOISE = (
+    'In {} voxels repetitions do not differ by more than rounding: there is no noise to compare '
+    'anything with, and no test.'
+)
 #: The names of the maps of `Consistency`, in its order.
 SUBSET_NAMES = ('hausman', 'phausman', 'subsetcbf', 'subsetatt')
 NAMES = (
@@ -126,10 +132,18 @@ def assess(
         tested = torch.where(voxels_by_third(fit)[Third.NONE], 1, torch.nan).to(device)
         for name, values in zip(SUBSET_NAMES, agreement or (), strict=False):
             statistics[name] = (values * tested).to(statistics[name])
-    classes = _classes(statistics, false_discovery_rate)
-    return Assessment(
-        statistics, classes, limits_of(repetitions, fit, noise_is_known=noise is not None)
-    )
+    limits = limits_of(repetitions, fit, noise_is_known=noise is not None)
+    silent = _without_noise(relative_delta_m, fit).to(device)
+    if noise is None and bool(silent.any()):
+        statistics = {name: s.masked_fill(silent, torch.nan) for name, s in statistics.items()}
+        limits = (*limits, NO_NOISE.format(int(silent.sum())))
+    return Assessment(statistics, _classes(statistics, false_discovery_rate), limits)
+
+
+def _without_noise(relative_delta_m: Tensor, fit: Fit) -> Tensor:
+    """Find voxels whose measurements differ by no more than rounding, ``(voxel,)``."""
+    largest = relative_delta_m.nan_to_num(0, 0, 0).abs().amax(-1).to(fit.noise)
+    return fit.noise <= ROUNDING * largest
 
 
 def _classes(statistics: Mapping[str, Tensor], rate: float) -> Tensor:

@@ -107,7 +107,7 @@ TRUST_EXPECTATIONS = (
         'Median kappa of the grey-matter-like voxels over the median that correct noise has with '
         'as many repetitions: 1 where noise is as assumed.',
         label='kappa over its null',
-        if_high='noise differs between repetitions, as after motion (median kappa {value} times '
+        if_high='noise differs between repetitions (median kappa {value} times '
         'what correct noise gives)',
     ),
 )

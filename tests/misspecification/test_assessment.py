@@ -317,3 +317,15 @@ def test_no_voxels_have_no_statistics():
     found = assess(nothing, acquisition, fit_cbf_att(nothing, acquisition))
     assert found.classes.shape == (0,)
     assert all(values.shape == (0,) for values in found.statistics.values())
+
+
+def test_without_noise_there_is_nothing_to_test_and_that_is_said():
+    acquisition = pcasl(delays=SHORT_DELAYS, repetitions=4)
+    noisy = measure(acquisition, BRAIN, n_voxels=20)
+    silent = noisy[:, : len(SHORT_DELAYS)].repeat(1, 4)
+    data = torch.cat([silent, noisy])
+    found = assess(data, acquisition, fit_cbf_att(data, acquisition))
+    assert all(bool(values[:20].isnan().all()) for values in found.statistics.values())
+    assert bool(found.statistics['pmodel'][20:].isfinite().all())
+    assert (found.classes[:20] == VoxelClass.CONSISTENT).all()
+    assert any('In 20 voxels repetitions do not differ' in sentence for sentence in found.limits)
