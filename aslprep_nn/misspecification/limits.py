@@ -7,10 +7,9 @@ import torch
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.misspecification.model_tests import N_PARAMETERS
-from aslprep_nn.misspecification.null import FEWEST_FOR_KAPPA, FEWEST_FOR_SCORE
 from aslprep_nn.misspecification.perfused import TOLD_FROM_NONE, is_perfused
-from aslprep_nn.misspecification.subsets import FEWEST_TIMINGS
 from aslprep_nn.misspecification.third_parameter import Third, voxels_by_third
+from aslprep_nn.testability import FEWEST_FOR_KAPPA, FEWEST_FOR_SCORE, FEWEST_TIMINGS
 
 
 def limits_of(

@@ -7,11 +7,7 @@ from torch import Tensor
 
 from aslprep_nn.misspecification.sandwich import Spread
 from aslprep_nn.misspecification.tails import upper_tail
-
-#: Fewer repetitions than this leave kappa without a distribution: at 2, one eigenvalue is 0.
-FEWEST_FOR_KAPPA = 3
-#: Fewer than this leave a t distribution whose tails say nothing.
-FEWEST_FOR_SCORE = 4
+from aslprep_nn.testability import FEWEST_FOR_KAPPA, FEWEST_FOR_SCORE
 
 
 def p_of_kappa(spread: Spread, count: Tensor) -> Tensor:

@@ -19,7 +19,6 @@ from aslprep_nn.misspecification.directions import Assumption, assumption_direct
 from aslprep_nn.misspecification.distinct import told_from_parameters
 from aslprep_nn.misspecification.model_tests import N_PARAMETERS
 from aslprep_nn.misspecification.null import (
-    FEWEST_FOR_SCORE,
     p_of_largest_score,
     p_of_score,
 )
@@ -27,6 +26,7 @@ from aslprep_nn.misspecification.projections import Projections
 from aslprep_nn.misspecification.vectors import RepetitionVectors, complete_sets
 from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.response import Kinetics
+from aslprep_nn.testability import FEWEST_FOR_SCORE
 
 #: Pairs of simulated means, with opposite noise, from which the bias of a score is taken.
 N_PAIRS = 2

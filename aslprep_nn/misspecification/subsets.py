@@ -10,9 +10,7 @@ from torch import Tensor
 
 from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.estimation.repetitions import Repetitions
-
-#: Fewer timings than this cannot be halved into subsets that tell CBF from ATT.
-FEWEST_TIMINGS = 4
+from aslprep_nn.testability import FEWEST_TIMINGS
 
 
 @dataclass(frozen=True)
