@@ -72,11 +72,12 @@ def testing_problems(file: str, acquisition: Acquisition, settings: Settings) ->
     wanted = settings.trust.misspecification is Misspecification.ON
     if not wanted or possible_tests(acquisition):
         return []
+    counts = Counter(acquisition.pld)
     return [
         Problem(
             file,
             'PostLabelingDelay',
-            'a protocol without repetitions, or with one delay',
+            f'{len(counts)} distinct, each given {min(counts.values())} time(s) or more',
             'several delays, and repetitions of them, because --misspecification is on',
             'Use --misspecification auto to process the run without tests.',
         )
