@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from aslprep_nn.cli.tools.benchmark import render
+from aslprep_nn.estimation.benchmark.evidence import as_table
 from aslprep_nn.estimation.benchmark.speed import one_thread
-from aslprep_nn.misspecification.reproduction.evidence import as_table
 from aslprep_nn.misspecification.reproduction.suite import FULL, QUICK, Reproduction, reproduce
 from aslprep_nn.report.reproduction import reproduction_figures
 

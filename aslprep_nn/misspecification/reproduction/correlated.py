@@ -11,10 +11,10 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from aslprep_nn.estimation.benchmark.evidence import Finding, Rule
 from aslprep_nn.estimation.benchmark.scenarios import Population, Row, Table
 from aslprep_nn.misspecification.assessment import Assessment
 from aslprep_nn.misspecification.multiplicity import VoxelClass, discoveries
-from aslprep_nn.misspecification.reproduction.evidence import Finding, Rule
 from aslprep_nn.misspecification.reproduction.scenarios import (
     BRAIN,
     Organ,

@@ -10,12 +10,12 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from aslprep_nn.estimation.benchmark.evidence import Finding, Share
 from aslprep_nn.estimation.benchmark.scenarios import Row, Table
 from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.maps import FloatArray
 from aslprep_nn.misspecification.assessment import Assessment
 from aslprep_nn.misspecification.reproduction import reference
-from aslprep_nn.misspecification.reproduction.evidence import Finding, Share
 from aslprep_nn.misspecification.reproduction.gates import assessed
 from aslprep_nn.misspecification.reproduction.phantoms import Slice
 from aslprep_nn.misspecification.reproduction.scenarios import (

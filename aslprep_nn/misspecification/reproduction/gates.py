@@ -8,15 +8,15 @@ from itertools import product
 
 import torch
 
-from aslprep_nn.estimation.benchmark.scenarios import Row, Table
-from aslprep_nn.misspecification.assessment import Assessment
-from aslprep_nn.misspecification.reproduction import reference
-from aslprep_nn.misspecification.reproduction.evidence import (
+from aslprep_nn.estimation.benchmark.evidence import (
     Finding,
     Rule,
     Share,
     error_of_median,
 )
+from aslprep_nn.estimation.benchmark.scenarios import Row, Table
+from aslprep_nn.misspecification.assessment import Assessment
+from aslprep_nn.misspecification.reproduction import reference
 from aslprep_nn.misspecification.reproduction.scenarios import (
     BRAIN,
     KIDNEY,

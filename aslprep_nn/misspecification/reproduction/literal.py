@@ -15,12 +15,12 @@ from scipy.optimize import least_squares
 from torch import Tensor
 
 from aslprep_nn.acquisition import Acquisition
+from aslprep_nn.estimation.benchmark.evidence import Finding, error_of_median
 from aslprep_nn.estimation.benchmark.scenarios import Row, Table
 from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.misspecification.reproduction import reference
 from aslprep_nn.misspecification.reproduction.convergence import N_REPETITIONS
-from aslprep_nn.misspecification.reproduction.evidence import Finding, error_of_median
 from aslprep_nn.misspecification.reproduction.magnitudes import Magnitude
 from aslprep_nn.misspecification.reproduction.scenarios import (
     BRAIN,

@@ -9,12 +9,12 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from aslprep_nn.estimation.benchmark.evidence import Finding, Rule, Share
 from aslprep_nn.estimation.benchmark.scenarios import Row, Table
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.maps import FloatArray
 from aslprep_nn.misspecification.assessment import Assessment
 from aslprep_nn.misspecification.fixed_parameter import fixed_t1_test
-from aslprep_nn.misspecification.reproduction.evidence import Finding, Rule, Share
 from aslprep_nn.misspecification.reproduction.phantoms import Slice
 from aslprep_nn.misspecification.reproduction.scenarios import (
     LONGER_T1,

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from aslprep_nn.acquisition import Acquisition
+from aslprep_nn.estimation.benchmark.evidence import Finding, Share
 from aslprep_nn.estimation.benchmark.scenarios import PROTOCOLS, Population, Row, Table, pcasl
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.misspecification.assessment import Assessment
-from aslprep_nn.misspecification.reproduction.evidence import Finding, Share
 from aslprep_nn.misspecification.reproduction.gates import TESTS, assessed, rates
 from aslprep_nn.misspecification.reproduction.scenarios import (
     BRAIN,

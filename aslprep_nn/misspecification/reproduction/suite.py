@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from aslprep_nn.estimation.benchmark.evidence import Finding
 from aslprep_nn.estimation.benchmark.scenarios import Table
 from aslprep_nn.misspecification.reproduction import (
     convergence,
@@ -18,7 +19,6 @@ from aslprep_nn.misspecification.reproduction import (
 )
 from aslprep_nn.misspecification.reproduction.convergence import OrganConvergence
 from aslprep_nn.misspecification.reproduction.early_late import Scatter, SubsetMaps
-from aslprep_nn.misspecification.reproduction.evidence import Finding
 from aslprep_nn.misspecification.reproduction.own_t1 import OwnT1Maps
 from aslprep_nn.misspecification.reproduction.scenarios import ORGANS, Scenario
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from aslprep_nn.estimation.benchmark.evidence import Verdict
 from aslprep_nn.misspecification.reproduction import gates
-from aslprep_nn.misspecification.reproduction.evidence import Verdict
 from aslprep_nn.misspecification.reproduction.scenarios import KIDNEY, Scenario
 
 

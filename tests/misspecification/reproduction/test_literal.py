@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.integrate import quad
 
-from aslprep_nn.misspecification.reproduction.evidence import Verdict
+from aslprep_nn.estimation.benchmark.evidence import Verdict
 from aslprep_nn.misspecification.reproduction.literal import (
     Reading,
     equation_4,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from aslprep_nn.misspecification.reproduction.evidence import (
+from aslprep_nn.estimation.benchmark.evidence import (
     Finding,
     Rule,
     Share,
