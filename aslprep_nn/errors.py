@@ -72,5 +72,9 @@ class UnsupportedError(AslprepError):
     """The data are valid but no model here describes them: use another tool, or ask for it."""
 
 
+class WeightsError(AslprepError):
+    """The weights of a network cannot be used: get the file again, or another one."""
+
+
 class NothingToProcessError(AslprepError):
     """No ASL run matches: check the folder and the filters."""

@@ -27,6 +27,7 @@ MOST_REPETITIONS = 15
 MOST_PAIRS = 90
 #: First delay, and last delay [s]; inversion times begin later.
 FIRST, LAST = Interval(0.1, 1.0), Interval(1.3, 3.2)
+FIRST_INVERSION = Interval(0.2, 1.0)
 DURATION, BOLUS, VELOCITY_BOLUS = Interval(0.7, 3.0), Interval(0.5, 1.2), Interval(1.0, 2.5)
 #: How often delays are unevenly spaced and durations differ between them, and how often slices
 #: are read out one after the other or repetitions are missing.
@@ -109,7 +110,7 @@ def _draw_acquisition(labeling: LabelingType, n_delays: int, dice: Dice) -> Acqu
         durations = [dice.number(interval) for _ in durations]
     return Acquisition(
         labeling=labeling,
-        pld=_draw_delays(n_delays, FIRST if not pulsed else Interval(0.2, 1.0), dice),
+        pld=_draw_delays(n_delays, FIRST if not pulsed else FIRST_INVERSION, dice),
         labeling_duration=tuple(durations),
         labeling_efficiency=efficiency,
         bolus_cut_off=BolusCutOff.Q2TIPS if pulsed else None,
