@@ -20,6 +20,8 @@ from aslprep_nn.simulation.dice import Interval
 TIMING_MARGIN = 0.1
 #: Voxels so little smaller or larger than the range are served, as a fraction.
 SIZE_MARGIN = 0.1
+#: Fields with an entry for each kind of labelling.
+_OF_EACH_KIND = ('first_delay', 'duration')
 REMEDY = 'Give weights that were trained on such data with --weights; the other estimators go on.'
 
 
@@ -85,17 +87,15 @@ class TrainingRange:
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> TrainingRange:
         """Read what `as_plain` wrote; raises KeyError, TypeError or ValueError on anything else."""
-        by_labeling = {
-            name: {LabelingType(kind): Interval(*ends) for kind, ends in plain[name].items()}
-            for name in ('first_delay', 'duration')
-        }
-        intervals = {
+        known: dict[str, Any] = {
             name: Interval(*plain[name])
             for name in cls.__dataclass_fields__
-            if name not in by_labeling and name != 'labelings'
+            if name not in ('labelings', *_OF_EACH_KIND)
         }
-        labelings = tuple(tuple(map(LabelingType, kinds)) for kinds in plain['labelings'])
-        return cls(labelings=labelings, **by_labeling, **intervals)
+        for name in _OF_EACH_KIND:
+            known[name] = {LabelingType(k): Interval(*ends) for k, ends in plain[name].items()}
+        known['labelings'] = tuple(tuple(map(LabelingType, kinds)) for kinds in plain['labelings'])
+        return cls(**known)
 
     def as_plain(self) -> dict[str, Any]:
         """Write the range as lists, numbers and words."""
