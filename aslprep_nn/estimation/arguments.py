@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from aslprep_nn.errors import Problem, UnsupportedError, UsageError
 from aslprep_nn.estimation.repetitions import Repetitions
+
+#: Largest product of two vectors of a basis, and deviation of a square from 1, by rounding.
+ORTHONORMAL = 1e-4
 
 
 def require_timings(repetitions: Repetitions, least: int) -> None:
@@ -26,6 +29,23 @@ def require_timings(repetitions: Repetitions, least: int) -> None:
             'Use the single-delay formula, which assumes that all label has arrived.',
         )
     )
+
+
+def require_basis(basis: Tensor | None, n_measurements: int, parameters: Sequence[str]) -> None:
+    """Refuse what is no orthonormal basis of coefficients that could tell the parameters."""
+    if basis is None:
+        return
+    shape = tuple(basis.shape)
+    n_parameters = len(parameters)
+    if len(shape) != 2 or shape[0] != n_measurements:
+        expected = f'({n_measurements}, component), one row per measurement of the acquisition'
+        raise UsageError(_problem('basis', f'of shape {shape}', expected))
+    overlap = (basis.mT @ basis - torch.eye(shape[1]).to(basis)).abs().amax()
+    if not bool(overlap < ORTHONORMAL):
+        raise UsageError(_problem('basis', f'not orthonormal by {overlap:.2g}', 'U^T U = 1'))
+    if shape[1] < n_parameters:
+        expected = f'at least {n_parameters}, one for each of {", ".join(parameters)}'
+        raise UsageError(_problem('basis', f'of {shape[1]} components', expected))
 
 
 def require_arguments(

@@ -9,7 +9,11 @@ import torch
 from torch import Tensor
 
 from aslprep_nn.acquisition import Acquisition
-from aslprep_nn.estimation.arguments import require_arguments, require_timings
+from aslprep_nn.estimation.arguments import (
+    require_arguments,
+    require_basis,
+    require_timings,
+)
 from aslprep_nn.estimation.fan import Fan
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.gauss_newton import Step, compiled_step
@@ -49,6 +53,7 @@ def fit_cbf_att(
     t1_tissue: Tensor | None = None,
     weights: Tensor | None = None,
     kinetics: Sequence[Kinetics] | None = None,
+    basis: Tensor | None = None,
     att_range: tuple[float, float] = ATT_RANGE,
     macrovascular: Macrovascular = Macrovascular.OFF,
     compiled: bool = False,
@@ -76,6 +81,10 @@ def fit_cbf_att(
         Relative precision of the measurements, ``(measurement,)`` or ``(voxel, measurement)``.
     kinetics
         The kinetic model of each acquisition; those their labelling calls for when absent.
+    basis
+        Orthonormal vectors, ``(measurement, component)``, where the data are coefficients in
+        them (`estimation.subspace`): data and weights then have one entry per component instead
+        of one per measurement, and what follows from repetitions of a measurement is lost.
     att_range
         Smallest and largest ATT [s].
     macrovascular
@@ -99,10 +108,12 @@ def fit_cbf_att(
         If the arguments do not fit together.
     """
     acquisitions = (acquisition,) if isinstance(acquisition, Acquisition) else tuple(acquisition)
-    repetitions = Repetitions.of(acquisitions)
+    n_measurements = sum(one.n_measurements for one in acquisitions)
+    require_basis(basis, n_measurements, ('cbf', 'att'))
+    repetitions = Repetitions.of(acquisitions, basis)
     require_arguments(
         relative_delta_m,
-        n_measurements=len(repetitions.timing),
+        n_measurements=repetitions.n_columns,
         slice_delay=slice_delay,
         t1_tissue=t1_tissue,
         weights=weights,
@@ -202,7 +213,7 @@ class _Task:
             self.kinetics,
             slice_delay=group.slice_delay,
             t1_tissue=group.t1_tissue,
-        )
+        ).in_basis(self.repetitions.basis)
 
     def model(self, group: VoxelGroup, voxels: Tensor | slice) -> SignalModel:
         """Build the signal model of some voxels of a group, in the precision of the fit."""
@@ -213,7 +224,7 @@ class _Task:
             t1_tissue=None if self.t1_tissue is None else self.t1_tissue[voxels],
             dtype=self.dtype,
             device=self.device,
-        )
+        ).in_basis(self.repetitions.basis)
 
     def summarize(self, voxels: Tensor | slice) -> Summary:
         """Collapse the measurements of some voxels."""

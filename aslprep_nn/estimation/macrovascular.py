@@ -51,7 +51,8 @@ def arterial_passages(model: SignalModel) -> list[Passage]:
     passages = []
     for earliest, latest in pairwise(sorted({*ARRIVAL_RANGE, *inside})):
         arrival = torch.tensor((earliest + latest) / 2, dtype=kinks.dtype)
-        signal = torch.cat([arterial_response(arrival, p) for p in model.protocols])
+        response = torch.cat([arterial_response(arrival, p) for p in model.protocols])
+        signal = model.compress(response)
         if latest - earliest > 1e-3 and bool(signal.any()):
             passages.append(Passage(earliest, float(arrival), signal))
     return passages

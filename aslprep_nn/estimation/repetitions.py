@@ -88,14 +88,21 @@ class Repetitions:
         The acquisitions with each timing once, in order of first appearance.
     timing
         Which timing each measurement has, counted through all acquisitions, ``(measurement,)``.
+    basis
+        Where the data are coefficients in a subspace: its basis over the distinct timings,
+        ``(timing, component)``. Coefficients do not repeat each other.
     """
 
     acquisitions: tuple[Acquisition, ...]
     timing: Tensor
+    basis: Tensor | None = None
 
     @classmethod
-    def of(cls, acquisitions: Sequence[Acquisition]) -> Repetitions:
-        """Find the repetitions in one or more acquisitions of the same voxels."""
+    def of(cls, acquisitions: Sequence[Acquisition], basis: Tensor | None = None) -> Repetitions:
+        """Find the repetitions in one or more acquisitions of the same voxels.
+
+        A basis, ``(measurement, component)``, says that the data are coefficients in it.
+        """
         distinct, timing, n_before = [], [], 0
         for acquisition in acquisitions:
             pairs = list(zip(acquisition.pld, acquisition.labeling_duration, strict=True))
@@ -104,12 +111,21 @@ class Repetitions:
             n_before += len(index)
             pld, duration = zip(*index, strict=True)
             distinct.append(replace(acquisition, pld=pld, labeling_duration=duration))
-        return cls(tuple(distinct), torch.tensor(timing))
+        places = torch.tensor(timing)
+        if basis is None:
+            return cls(tuple(distinct), places)
+        by_timing = basis.new_zeros(n_before, basis.shape[1]).index_add(0, places, basis)
+        return cls(tuple(distinct), places, by_timing)
 
     @property
     def n_timings(self) -> int:
         """Number of distinct timings."""
         return sum(a.n_measurements for a in self.acquisitions)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of data in a voxel: measurements, or coefficients."""
+        return len(self.timing) if self.basis is None else self.basis.shape[1]
 
     def summarize(self, data: Tensor, weights: Tensor | None = None) -> Summary:
         """Collapse measurements to one entry per timing; NaN measurements are missing.
@@ -132,14 +148,19 @@ class Repetitions:
             ignored = weights == 0
             weights = weights if bool((present | ignored).all()) else weights * present
             data = torch.where(present & ~ignored, data, 0)
-        if self.n_timings == len(self.timing):
+        if self.basis is not None or self.n_timings == len(self.timing):
             return Summary.of(data, weights, torch.zeros_like(data[0]), (weights > 0).sum(0))
         return self._pool(data, weights)
 
     def shared_weight(self, weights: Tensor | None = None) -> Tensor:
-        """Sum the weights that voxels share over each timing, ``(timing,)``."""
+        """Sum the weights that voxels share over each timing, ``(timing,)``.
+
+        In a basis they are the weights of its components.
+        """
         if weights is None or weights.ndim == 2:
-            weights = torch.ones(len(self.timing))
+            weights = torch.ones(self.n_columns)
+        if self.basis is not None:
+            return weights.cpu().double()
         return torch.bincount(self.timing, weights.cpu().double(), minlength=self.n_timings)
 
     def _pool(self, data: Tensor, weights: Tensor) -> Summary:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from aslprep_nn.acquisition import Acquisition
-from aslprep_nn.estimation.arguments import require_timings
+from aslprep_nn.estimation.arguments import require_basis, require_timings
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.information import noise_level
 from aslprep_nn.estimation.least_squares import ATT_RANGE, fit_cbf_att
@@ -39,6 +39,7 @@ def fit_cbf_att_t1(
     acquisition: Acquisition | Sequence[Acquisition],
     *,
     kinetics: Sequence[Kinetics] | None = None,
+    basis: Tensor | None = None,
     att_range: tuple[float, float] = ATT_RANGE,
     t1_range: tuple[float, float] = T1_RANGE,
     dtype: torch.dtype = torch.float64,
@@ -52,7 +53,7 @@ def fit_cbf_att_t1(
 
     Parameters
     ----------
-    relative_delta_m, acquisition, kinetics, att_range, dtype, device
+    relative_delta_m, acquisition, kinetics, basis, att_range, dtype, device
         See `fit_cbf_att`.
     t1_range
         Smallest and largest T1 [s].
@@ -68,7 +69,9 @@ def fit_cbf_att_t1(
         If fewer than three distinct timings were measured.
     """
     acquisitions = (acquisition,) if isinstance(acquisition, Acquisition) else tuple(acquisition)
-    repetitions = Repetitions.of(acquisitions)
+    n_measurements = sum(one.n_measurements for one in acquisitions)
+    require_basis(basis, n_measurements, _Point._fields)
+    repetitions = Repetitions.of(acquisitions, basis)
     require_timings(repetitions, 3)
     signal = relative_delta_m.to(dtype=dtype, device=device)
     data = repetitions.summarize(signal)
@@ -79,6 +82,7 @@ def fit_cbf_att_t1(
             acquisitions,
             t1_tissue=t1.expand(len(signal)),
             kinetics=kinetics,
+            basis=basis,
             att_range=att_range,
             dtype=dtype,
             device=device,
@@ -87,7 +91,7 @@ def fit_cbf_att_t1(
     def model_at(t1: Tensor) -> SignalModel:
         return SignalModel.of(
             repetitions.acquisitions, kinetics, t1_tissue=t1, dtype=dtype, device=device
-        )
+        ).in_basis(repetitions.basis)
 
     levels = torch.linspace(*t1_range, N_T1, dtype=dtype, device=device)
     start, status = _best_level([fit_at(t1) for t1 in levels], levels)
@@ -152,9 +156,11 @@ def _linearize(
 ) -> tuple[Tensor, Tensor]:
     """Give the Jacobian, ``(voxel, timing, 3)``, and the misfit, ``(voxel, timing)``."""
     model = model_at(point.t1_tissue)
-    signal = model.linearize(point.cbf, point.att)
-    jacobian = torch.stack([signal.d_cbf, signal.d_att, model.d_t1_tissue(signal)], -1)
-    return jacobian.transpose(0, 1), (data.mean - signal.delta_m).mT
+    measured = model.in_basis(None)
+    signal = measured.linearize(point.cbf, point.att)
+    columns = signal.d_cbf, signal.d_att, measured.d_t1_tissue(signal)
+    jacobian = torch.stack([model.compress(column) for column in columns], -1)
+    return jacobian.transpose(0, 1), (data.mean - model.compress(signal.delta_m)).mT
 
 
 def _normal_equations(jacobian: Tensor, misfit: Tensor, data: Summary) -> tuple[Tensor, Tensor]:

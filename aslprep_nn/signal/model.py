@@ -74,11 +74,15 @@ class SignalModel:
     nuisance
         A signal of unknown strength that is present too; everything predicted is then what
         remains after that direction is projected out.
+    basis
+        Where coefficients in a subspace stand in for the measurements: its orthonormal basis,
+        ``(measurement, component)``. Everything predicted is then a coefficient.
     """
 
     protocols: tuple[Protocol, ...]
     kinetics: tuple[Kinetics, ...]
     nuisance: Direction | None = None
+    basis: Tensor | None = None
 
     @classmethod
     def of(
@@ -131,6 +135,8 @@ class SignalModel:
         whole = parts[0]
         if len(parts) > 1:
             whole = Linearization(*(torch.cat(terms) for terms in zip(*parts, strict=True)))
+        if self.basis is not None:
+            whole = Linearization(*(self.compress(term) for term in whole))
         if self.nuisance is None:
             return whole
         return Linearization(*(self.nuisance.remove_from(term) for term in whole))
@@ -143,11 +149,15 @@ class SignalModel:
             * kinetics.value(att, kinetics.rate(cbf, protocol), protocol)
             for protocol, kinetics in zip(self.protocols, self.kinetics, strict=True)
         ]
-        whole = parts[0] if len(parts) == 1 else torch.cat(parts)
+        whole = self.compress(parts[0] if len(parts) == 1 else torch.cat(parts))
         return whole if self.nuisance is None else self.nuisance.remove_from(whole)
 
+    def compress(self, signal: Tensor) -> Tensor:
+        """Turn measurements, ``(measurement, voxel)``, into coefficients where there is a basis."""
+        return signal if self.basis is None else self.basis.mT @ signal
+
     def d_t1_tissue(self, signal: Linearization) -> Tensor:
-        """Turn a derivative in the decay rate into the one in tissue T1."""
+        """Turn a derivative in the decay rate into the one in tissue T1; there is no basis."""
         parts = torch.split_with_sizes(signal.d_rate, [len(p.pld) for p in self.protocols])
         models = zip(parts, self.kinetics, self.protocols, strict=True)
         return torch.cat([d_rate * k.rate_per_t1(p) for d_rate, k, p in models])
@@ -161,6 +171,12 @@ class SignalModel:
     def without(self, nuisance: Direction) -> SignalModel:
         """Project a signal of unknown strength out of everything predicted."""
         return replace(self, nuisance=nuisance)
+
+    def in_basis(self, basis: Tensor | None) -> SignalModel:
+        """Predict coefficients in a basis, ``(measurement, component)``; measurements for None."""
+        if basis is None:
+            return replace(self, basis=None)
+        return replace(self, basis=basis.to(self.protocols[0].pld))
 
     def at(self, voxels: Tensor | slice) -> SignalModel:
         """Keep some voxels of whatever varies between them."""
