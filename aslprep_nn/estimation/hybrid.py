@@ -76,6 +76,14 @@ def fit_hybrid(
     return fit
 
 
+def cbf_at(model: SignalModel, chunk: Chunk, att: Tensor) -> Tensor:
+    """Fit CBF where ATT, ``(voxel,)`` [s], is known: the factor of a known signal, ``(voxel,)``."""
+    weight, data = chunk.summary.weight.to(att), chunk.summary.mean.to(att)
+    unit = unit_signal(model, att)
+    amplitude = (weight * unit * data).sum(0) / (weight * unit.square()).sum(0)
+    return flow_of_amplitude(model, amplitude, att, weight)
+
+
 def _fit_cbf(
     model: SignalModel, detailed: Chunk, smooth: Chunk, arrival: Fit, noise: Tensor
 ) -> Fit:
@@ -86,9 +94,7 @@ def _fit_cbf(
     """
     att = arrival.parameters['att']
     weight, data = detailed.summary.weight.to(noise), detailed.summary.mean.to(noise)
-    unit = unit_signal(model, att)
-    amplitude = (weight * unit * data).sum(0) / (weight * unit.square()).sum(0)
-    cbf = flow_of_amplitude(model, amplitude, att, weight)
+    cbf = cbf_at(model, detailed, att)
     failed = ~torch.isfinite(cbf)
     at_least = cbf.clamp(min=LEAST_CBF)
     att_variance = smoothed_covariance(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.profile import flow_with_std, status_of
 from aslprep_nn.estimation.series import PerfusionSeries
-from aslprep_nn.network.features import network_input
-from aslprep_nn.network.model import AmplitudeAwareNetwork
+from aslprep_nn.network.features import NetworkInput, network_input
+from aslprep_nn.network.model import AmplitudeAwareNetwork, Estimate
 
 
 @torch.inference_mode()
@@ -30,8 +32,23 @@ def estimate(network: AmplitudeAwareNetwork, series: PerfusionSeries, dial: floa
     A fit with the parameters ``cbf`` and ``att``, one entry per voxel of the volume, ``(x * y *
     slice,)``; outside the mask NaN, with the status that says so. It holds no residual.
     """
+    return estimate_at_dials(network, series, (dial,))[0]
+
+
+@torch.inference_mode()
+def estimate_at_dials(
+    network: AmplitudeAwareNetwork, series: PerfusionSeries, dials: Sequence[float]
+) -> list[Fit]:
+    """Estimate at several dials what is looked at once; otherwise as `estimate`."""
     given = network_input(series, network.settings.features)
-    found = network(given, torch.tensor(dial, device=given.features.device))
+    device = given.features.device
+    return [
+        _fit(series, given, network(given, torch.tensor(dial, device=device))) for dial in dials
+    ]
+
+
+def _fit(series: PerfusionSeries, given: NetworkInput, found: Estimate) -> Fit:
+    """Turn what the network says into flow, and put it into its places."""
     inside = given.mask.squeeze(1)
     seen = series.within(inside.movedim(0, -1))
     amplitude, amplitude_std, att, att_std = (part[inside] for part in found)
