@@ -48,3 +48,39 @@ T1_BLOOD = {
     1.5: Quantity(1.35, 's', 'default at 1.5 T, Alsop et al. 2015'),
     3.0: Quantity(1.65, 's', 'default at 3 T, Alsop et al. 2015'),
 }
+
+#: Field strength [T] to T2* of cortex, by which M0 of another echo time is corrected.
+T2_STAR = {
+    1.5: Quantity(0.084, 's', 'default at 1.5 T, Peters et al. 2007'),
+    3.0: Quantity(0.066, 's', 'default at 3 T, Peters et al. 2007'),
+}
+T2_STAR_BLOOD = Quantity(0.0436, 's', 'default at 3 T, Çavuşoğlu et al. 2009')
+
+
+@dataclass(frozen=True)
+class ReferenceConstants:
+    """What turns the signal of a region into M0 of blood.
+
+    Parameters
+    ----------
+    blood_over_tissue
+        Ratio of their magnetisations in equilibrium [1].
+    t1, t2_star
+        Of the region [s].
+    """
+
+    blood_over_tissue: Quantity
+    t1: Quantity
+    t2_star: Quantity
+
+
+FLUID = ReferenceConstants(
+    Quantity(0.87, '1', 'blood over cerebrospinal fluid, Wong et al. 1998'),
+    Quantity(4.3, 's', 'default at 3 T, Lin et al. 2001'),
+    Quantity(0.0749, 's', 'default at 3 T, Çavuşoğlu et al. 2009'),
+)
+WHITE_MATTER = ReferenceConstants(
+    Quantity(1.19, '1', 'blood over white matter, Çavuşoğlu et al. 2009'),
+    Quantity(0.832, 's', 'default at 3 T, Wansapura et al. 1999'),
+    Quantity(0.0447, 's', 'default at 3 T, Çavuşoğlu et al. 2009'),
+)

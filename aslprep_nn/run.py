@@ -21,6 +21,14 @@ class M0Route(StrEnum):
 
 
 @dataclass(frozen=True)
+class Rival:
+    """An M0 image that was not taken, and the repetition time of each of its volumes [s]."""
+
+    path: Path
+    repetition_times: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class M0Plan:
     """How M0 will be found.
 
@@ -37,13 +45,25 @@ class M0Plan:
         M0 of blood, where the sidecar states it [scanner units].
     rivals
         Separate images that fit the series as well and were not taken.
+    echo_time, series_echo_time
+        Of the M0 volumes and of the series [s]; None where it is not stated, or not one.
+    echo_correction
+        What M0 is multiplied with where its echo time is not that of the series [1].
     """
 
     route: M0Route
     path: Path | None = None
     repetition_times: tuple[float, ...] = ()
     estimate: float | None = None
-    rivals: tuple[Path, ...] = ()
+    rivals: tuple[Rival, ...] = ()
+    echo_time: float | None = None
+    series_echo_time: float | None = None
+    echo_correction: float = 1.0
+
+    @property
+    def is_measured(self) -> bool:
+        """True where M0 comes from images rather than from a number or from nowhere."""
+        return self.route not in (M0Route.ESTIMATE, M0Route.NONE)
 
 
 @dataclass(frozen=True)

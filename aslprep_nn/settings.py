@@ -22,6 +22,49 @@ class Macrovascular(StrEnum):
     OFF = 'off'
 
 
+class M0Method(StrEnum):
+    """What delta M is divided by."""
+
+    #: By M0 of tissue in the same voxel: the receive field cancels.
+    VOXELWISE = 'voxelwise'
+    #: By one M0 of blood, from a region of known composition.
+    REFERENCE = 'reference'
+
+
+class ReferenceTissue(StrEnum):
+    """The region that M0 of blood is taken from."""
+
+    FLUID = 'csf'
+    WHITE_MATTER = 'wm'
+
+    @property
+    def label(self) -> str:
+        """The name people read."""
+        return 'cerebrospinal fluid' if self is ReferenceTissue.FLUID else 'white matter'
+
+
+@dataclass(frozen=True)
+class M0Options:
+    """How M0 is made of the images that show it.
+
+    Parameters
+    ----------
+    scale
+        Multiplies M0, where it was stored in other units than the series [1].
+    method
+        What delta M is divided by.
+    reference
+        Of the reference method.
+    smoothing
+        Width at half height of a Gaussian within the brain [mm]; 0 for none.
+    """
+
+    scale: float = 1.0
+    method: M0Method = M0Method.VOXELWISE
+    reference: ReferenceTissue = ReferenceTissue.FLUID
+    smoothing: float = 0.0
+
+
 class Misspecification(StrEnum):
     """Whether noise and model are tested."""
 
@@ -64,8 +107,8 @@ class PhysicsOptions:
         [s].
     partition_coefficient
         [mL/g].
-    m0_scale
-        Multiplies M0, where it was stored in other units than the series [1].
+    m0
+        How M0 is made.
     macrovascular
         Whether label in arteries is part of the model, where there are several delays.
     """
@@ -74,7 +117,7 @@ class PhysicsOptions:
     t1_blood: float | None = None
     t1_tissue: float | None = None
     partition_coefficient: float | None = None
-    m0_scale: float = 1.0
+    m0: M0Options = field(default_factory=M0Options)
     macrovascular: Macrovascular = Macrovascular.OFF
 
 

@@ -10,10 +10,16 @@ from bids.layout import BIDSLayout
 from aslprep_nn.acquisition import M0Type, VolumeType
 from aslprep_nn.bids.image import check_image, check_overlap
 from aslprep_nn.bids.m0scans import choose_m0scan
+from aslprep_nn.bids.protocol import DEFAULT_FIELD, FIELD_TOLERANCE
 from aslprep_nn.bids.query import associated
-from aslprep_nn.bids.sidecar import Sidecar, read_sidecar
+from aslprep_nn.bids.sidecar import IN_SECONDS, Sidecar, read_sidecar
+from aslprep_nn.calibration.m0 import echo_correction
+from aslprep_nn.constants import T2_STAR, Quantity
 from aslprep_nn.errors import AslprepError
-from aslprep_nn.run import M0Plan, M0Route
+from aslprep_nn.run import M0Plan, M0Route, Rival
+
+#: No ASL image has a later echo [s]; a larger number was written in milliseconds.
+LONGEST_ECHO_TIME = 0.5
 
 TR_REMEDY = (
     'Write the repetition time of the M0 volumes; without it their incomplete recovery cannot '
@@ -66,10 +72,59 @@ def _separate(sidecar: Sidecar, layout: BIDSLayout, series: Path) -> M0Plan | No
         return None
     n_volumes = shape[3] if len(shape) > 3 else 1
     times = _repetition_times(own, range(n_volumes), n_volumes)
+    echo_time, series_echo_time = read_echo_time(own), read_echo_time(sidecar)
     sidecar.problems += own.problems
     if times is None:
         return None
-    return M0Plan(M0Route.SEPARATE, path, times, rivals=choice.rivals)
+    correction = 1.0
+    if echo_time is not None and series_echo_time is not None:
+        correction = echo_correction(echo_time, series_echo_time, t2_star(sidecar).value)
+    return M0Plan(
+        M0Route.SEPARATE,
+        path,
+        times,
+        rivals=_read_rivals(layout, choice.rivals),
+        echo_time=echo_time,
+        series_echo_time=series_echo_time,
+        echo_correction=correction,
+    )
+
+
+def _read_rivals(layout: BIDSLayout, paths: Sequence[Path]) -> tuple[Rival, ...]:
+    """Read what comparing images takes; one whose sidecar cannot be used is not compared."""
+    root = Path(layout.root)
+    rivals = []
+    for path in paths:
+        try:
+            shape = check_image(path, root, dimensions=(3, 4))
+            own = read_sidecar(associated(layout, path, 'm0scan', '.json'), root, path.name)
+        except AslprepError:
+            continue
+        n_volumes = shape[3] if len(shape) > 3 else 1
+        times = _repetition_times(own, range(n_volumes), n_volumes)
+        if times is not None:
+            rivals.append(Rival(path, times))
+    return tuple(rivals)
+
+
+def read_echo_time(sidecar: Sidecar) -> float | None:
+    """Read when the signal is read out after the excitation [s]; None where it is not one time."""
+    value = sidecar.values.get('EchoTime')
+    is_one = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_one:
+        return None
+    time = float(value)  # type: ignore[arg-type]
+    if 0 <= time <= LONGEST_ECHO_TIME:
+        return time
+    sidecar.complain('EchoTime', f'between 0 and {LONGEST_ECHO_TIME:g} s', IN_SECONDS)
+    return None
+
+
+def t2_star(sidecar: Sidecar) -> Quantity:
+    """Choose T2* of cortex by field strength; that of 3 T where none is near."""
+    field = sidecar.number('MagneticFieldStrength')
+    near = [strength for strength in T2_STAR if field and abs(strength - field) < FIELD_TOLERANCE]
+    return T2_STAR[near[0] if near else DEFAULT_FIELD]
 
 
 def _of_series(
@@ -86,7 +141,10 @@ def _of_series(
         )
         return None
     times = _repetition_times(sidecar, indices, len(volume_types))
-    return None if times is None else M0Plan(route, repetition_times=times)
+    if times is None:
+        return None
+    echo_time = read_echo_time(sidecar)
+    return M0Plan(route, repetition_times=times, echo_time=echo_time, series_echo_time=echo_time)
 
 
 def _repetition_times(

@@ -83,7 +83,7 @@ def sidecar(settings: Settings, run: ASLRun, name: str, facts: Mapping[str, Any]
         'PartitionCoefficient': acquisition.partition_coefficient,
         **_m0_fields(settings, run),
         **_readout_fields(run),
-        'M0Scale': settings.physics.m0_scale,
+        'M0Scale': settings.physics.m0.scale,
         'ConstantSources': {
             row.name: {'Value': row.value, 'Source': row.source} for row in run.plan
         },
@@ -172,6 +172,11 @@ def _m0_fields(settings: Settings, run: ASLRun) -> dict[str, Any]:
         fields['M0RepetitionTime'] = run.m0.repetition_times
     if run.m0.estimate is not None:
         fields['M0Estimate'] = run.m0.estimate
+    if run.m0.echo_correction != 1:
+        fields['M0EchoTimeCorrection'] = run.m0.echo_correction
+    if run.m0.is_measured:
+        fields['M0Method'] = settings.physics.m0.method.value
+        fields['M0Smoothing'] = settings.physics.m0.smoothing
     return fields
 
 

@@ -10,7 +10,7 @@ from aslprep_nn.bids.protocol import Constants
 from aslprep_nn.bids.sidecar import Sidecar
 from aslprep_nn.errors import Problem
 from aslprep_nn.run import M0Plan, M0Route, PlanRow
-from aslprep_nn.settings import Misspecification, Settings
+from aslprep_nn.settings import M0Method, M0Options, Misspecification, Settings
 from aslprep_nn.testability import possible_tests
 
 EFFICIENCY_FIELDS = ('LabelingEfficiency', 'BackgroundSuppressionNumberPulses')
@@ -50,8 +50,7 @@ def plan_rows(
     if m0.repetition_times:
         times = _listing(sorted(set(m0.repetition_times))) + ' s'
         rows.append(('M0 repetition time', times, 'RepetitionTimePreparation'))
-    if settings.physics.m0_scale != 1:
-        rows.append(('M0 scale', f'{settings.physics.m0_scale:g}', 'option --m0-scale'))
+    rows += _m0_rows(m0, settings.physics.m0)
     rows += [
         (name, f'{quantity.value:.4g} {quantity.unit}'.removesuffix(' 1'), quantity.source)
         for name, quantity in (
@@ -99,7 +98,7 @@ def notes(
             'There is no M0: CBF is relative, 1 being the median of the brain. ATT is not affected.'
         )
     if m0.path is not None and m0.rivals:
-        rivals = ', '.join(path.name for path in m0.rivals)
+        rivals = ', '.join(rival.path.name for rival in m0.rivals)
         found.append(
             f'More than one M0 image fits the series: {m0.path.name} was taken, not {rivals}. '
             'State IntendedFor in the sidecar of the right one.'
@@ -147,6 +146,22 @@ def _slice_timing(sidecar: Sidecar, acquisition: Acquisition) -> str:
 
 def _m0(m0: M0Plan) -> str:
     return m0.route.value if m0.path is None else f'{m0.route.value} {m0.path.name}'
+
+
+def _m0_rows(m0: M0Plan, options: M0Options) -> list[tuple[str, str, str]]:
+    """Say how M0 is made, where that differs from dividing voxel by voxel by what was measured."""
+    rows = []
+    if options.scale != 1:
+        rows.append(('M0 scale', f'{options.scale:g}', 'option --m0-scale'))
+    if m0.echo_correction != 1:
+        value = f'M0 times {m0.echo_correction:.3g}, as its echo time differs'
+        rows.append(('M0 echo time', value, 'EchoTime of both; T2* of cortex, Peters et al. 2007'))
+    if m0.is_measured and options.method is M0Method.REFERENCE:
+        value = f'one M0 of blood, from {options.reference.label}'
+        rows.append(('M0 method', value, 'options --m0-method, --m0-reference'))
+    if m0.is_measured and options.smoothing:
+        rows.append(('M0 smoothing', f'{options.smoothing:g} mm', 'option --m0-smoothing'))
+    return rows
 
 
 def _suppression(sidecar: Sidecar) -> str:

@@ -33,6 +33,21 @@ def recovered_fraction(repetition_time: float, t1_tissue: float) -> float:
     return float(-np.expm1(-repetition_time / t1_tissue))
 
 
+def echo_correction(echo_time: float, series_echo_time: float, t2_star: float) -> float:
+    """Return what M0 has to be multiplied with to have decayed as long as the series.
+
+    Free induction decay: exp((TE of M0 − TE of the series) / T2*).
+
+    Parameters
+    ----------
+    echo_time, series_echo_time
+        Of the M0 image and of the series [s].
+    t2_star
+        Of tissue [s].
+    """
+    return float(np.exp((echo_time - series_echo_time) / t2_star))
+
+
 def equilibrium_magnetisation(
     volumes: FloatArray, recovered: NDArray[np.floating], scale: float = 1.0
 ) -> FloatArray:

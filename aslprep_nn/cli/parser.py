@@ -12,9 +12,12 @@ from pathlib import Path
 from aslprep_nn.errors import Problem, UsageError
 from aslprep_nn.settings import (
     Estimator,
+    M0Method,
+    M0Options,
     Macrovascular,
     Misspecification,
     PhysicsOptions,
+    ReferenceTissue,
     Settings,
     TrustOptions,
 )
@@ -60,7 +63,12 @@ def build_settings(options: argparse.Namespace, arguments: Sequence[str]) -> Set
             t1_blood=options.t1_blood,
             t1_tissue=options.t1_tissue,
             partition_coefficient=options.partition_coefficient,
-            m0_scale=options.m0_scale,
+            m0=M0Options(
+                scale=options.m0_scale,
+                method=M0Method(options.m0_method),
+                reference=ReferenceTissue(options.m0_reference),
+                smoothing=options.m0_smoothing,
+            ),
             macrovascular=Macrovascular(options.macrovascular),
         ),
         trust=TrustOptions(
@@ -159,13 +167,7 @@ def _add_estimation(group: argparse._ArgumentGroup) -> None:
         metavar='ML/G',
         help='lambda, blood to brain (default: .9)',
     )
-    group.add_argument(
-        '--m0-scale',
-        type=_positive,
-        default=1.0,
-        metavar='FACTOR',
-        help='multiply M0 by this, where its units differ from the series (default: 1)',
-    )
+    _add_m0(group)
     group.add_argument(
         '--macrovascular',
         choices=[choice.value for choice in Macrovascular],
@@ -174,6 +176,38 @@ def _add_estimation(group: argparse._ArgumentGroup) -> None:
         'call for it, at a calibrated rate of false positives (default: off)',
     )
     group.add_argument('--seed', type=int, default=1, help='of every random choice (default: 1)')
+
+
+def _add_m0(group: argparse._ArgumentGroup) -> None:
+    standard = M0Options()
+    group.add_argument(
+        '--m0-scale',
+        type=_positive,
+        default=standard.scale,
+        metavar='FACTOR',
+        help='multiply M0 by this, where its units differ from the series (default: 1)',
+    )
+    group.add_argument(
+        '--m0-method',
+        choices=[method.value for method in M0Method],
+        default=standard.method.value,
+        help='voxelwise: divide by M0 of the same voxel (default); reference: by one M0 of blood, '
+        'from a region, where the receive field is even',
+    )
+    group.add_argument(
+        '--m0-reference',
+        choices=[tissue.value for tissue in ReferenceTissue],
+        default=standard.reference.value,
+        help='the region of --m0-method reference: cerebrospinal fluid of the ventricles '
+        '(default) or deep white matter',
+    )
+    group.add_argument(
+        '--m0-smoothing',
+        type=_not_negative,
+        default=standard.smoothing,
+        metavar='MM',
+        help='smooth M0 within the brain by a Gaussian of this width at half height (default: 0)',
+    )
 
 
 def _add_trust(group: argparse._ArgumentGroup) -> None:
@@ -297,6 +331,13 @@ def _positive(text: str) -> float:
     value = _number(text)
     if not 0 < value < float('inf'):
         raise argparse.ArgumentTypeError(f'{text} is not a number above 0')
+    return value
+
+
+def _not_negative(text: str) -> float:
+    value = _number(text)
+    if not 0 <= value < float('inf'):
+        raise argparse.ArgumentTypeError(f'{text} is not a number from 0')
     return value
 
 

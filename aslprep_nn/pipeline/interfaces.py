@@ -1,15 +1,15 @@
 """The Nipype faces of the steps."""
 
-from aslprep_nn.pipeline import outputs, steps, trust
+from aslprep_nn.pipeline import calibrate, outputs, steps, trust
 from aslprep_nn.pipeline.step import step
 
-RegridM0scan = step(steps.regrid_m0scan)
+RegridM0scan = step(calibrate.regrid_m0scan)
 ChooseReference = step(steps.choose_reference)
 EstimateMotion = step(steps.estimate_motion)
 ResampleSeries = step(steps.resample_series)
 MaskBrain = step(steps.mask_brain)
 SubtractPairs = step(steps.subtract_pairs)
-CalibrateM0 = step(steps.calibrate_m0)
+CalibrateM0 = step(calibrate.calibrate_m0)
 FitVoxels = step(steps.fit_voxels)
 AssessTrust = step(trust.assess_trust)
 WriteDerivatives = step(outputs.write_derivatives)

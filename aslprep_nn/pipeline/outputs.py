@@ -14,6 +14,7 @@ import pandas as pd
 
 from aslprep_nn.bids import derivatives as bids
 from aslprep_nn.bids.kinds import KINDS, TRUST_MAPS
+from aslprep_nn.calibration.evidence import M0Evidence
 from aslprep_nn.maps import FloatArray, ParameterMap
 from aslprep_nn.misspecification.summary import TrustSummary
 from aslprep_nn.pipeline.images import Image, load, load_mask, load_series
@@ -119,10 +120,19 @@ def report_run(
     settings: Settings,
     written: tuple[Path, ...],
     relative_delta_m: Path,
+    m0_evidence: Path,
     model_cbf_per_unit: float,
 ) -> Report:
     """Measure the quality of a run and draw its report."""
-    results = _results(run, settings, written, relative_delta_m, model_cbf_per_unit)
+    found = M0Evidence.from_json(m0_evidence.read_text(encoding='utf-8'))
+    results = _results(
+        run,
+        settings,
+        written,
+        relative_delta_m=relative_delta_m,
+        model_cbf_per_unit=model_cbf_per_unit,
+        m0_evidence=found,
+    )
     numbers = measure_quality(results)
     table = quality_table(numbers, describe_protocol(results))
     target = bids.perf_dir(settings, run) / f'{run.name}_desc-qualitycontrol_cbf.tsv'
@@ -140,8 +150,10 @@ def _results(
     run: ASLRun,
     settings: Settings,
     written: tuple[Path, ...],
+    *,
     relative_delta_m: Path,
     model_cbf_per_unit: float,
+    m0_evidence: M0Evidence,
 ) -> RunResults:
     """Collect what the report shows, from the files that users get."""
 
@@ -172,7 +184,7 @@ def _results(
         model_cbf_per_unit=model_cbf_per_unit,
         m0=image('m0') if 'm0' in made else None,
         trust=_read_trust(run, settings, written, image),
-        notes=(*run.notes, *_motion_notes(run, reference)),
+        notes=(*run.notes, *m0_evidence.notes, *_motion_notes(run, reference)),
         provenance={
             'Version': f'aslprep_nn {__version__}',
             'Command': settings.command,

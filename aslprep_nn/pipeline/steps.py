@@ -11,12 +11,6 @@ import torch
 from torch import Tensor
 
 from aslprep_nn.acquisition import Acquisition, VolumeType
-from aslprep_nn.calibration.m0 import (
-    equilibrium_magnetisation,
-    recovered_fraction,
-    relative_to_brain,
-    relative_to_m0,
-)
 from aslprep_nn.calibration.slice_timing import slice_delay
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.least_squares import fit_cbf_att
@@ -26,27 +20,10 @@ from aslprep_nn.pipeline.images import load, load_mask, load_series, put_into, s
 from aslprep_nn.preprocessing import motion, resample
 from aslprep_nn.preprocessing.mask import brain_mask, difference_mask
 from aslprep_nn.preprocessing.pairs import pair_volumes, subtract_label
-from aslprep_nn.run import M0Plan, M0Route
 from aslprep_nn.settings import Macrovascular
 
 PARAMETER_COLUMNS = ('trans_x', 'trans_y', 'trans_z', 'rot_x', 'rot_y', 'rot_z')
 VolumeTypes = tuple[VolumeType, ...]
-
-
-class M0Scan(NamedTuple):
-    """The M0 volumes on the grid of the series."""
-
-    m0scan: Path
-
-
-def regrid_m0scan(*, m0scan: Path, series: Path, folder: Path) -> M0Scan:
-    """Bring a separate M0 image onto the grid of the series, by their headers."""
-    source, grid = load_series(m0scan), load_series(series)
-    volumes = [
-        resample.resample_volume(volume, source.affine, grid.data.shape[:3], grid.affine)
-        for volume in np.moveaxis(source.data, -1, 0)
-    ]
-    return M0Scan(save(folder / 'm0scan.nii.gz', np.stack(volumes, axis=-1), grid.affine))
 
 
 class Reference(NamedTuple):
@@ -155,52 +132,6 @@ def subtract_pairs(
     given = np.array(volume_types) == VolumeType.DELTAM
     delta_m = subtract_label(data, pairs) if pairs else data[..., given]
     return Difference(save(folder / 'delta_m.nii.gz', delta_m, affine))
-
-
-class Calibrated(NamedTuple):
-    """delta M / M0, and M0 where there is one."""
-
-    relative_delta_m: Path
-    m0: tuple[Path, ...]
-
-
-def calibrate_m0(
-    *,
-    delta_m: Path,
-    series: Path,
-    mask: Path,
-    volume_types: VolumeTypes,
-    m0_plan: M0Plan,
-    acquisition: Acquisition,
-    m0_scale: float,
-    folder: Path,
-    m0scan: Path | None = None,
-) -> Calibrated:
-    """Divide by the equilibrium magnetisation of tissue."""
-    difference, affine = load_series(delta_m)
-    brain = load_mask(mask)
-    if m0_plan.route is M0Route.NONE:
-        relative = relative_to_brain(difference, brain)
-        return Calibrated(save(folder / 'relative.nii.gz', relative, affine), ())
-    if m0_plan.route is M0Route.ESTIMATE:
-        tissue = (m0_plan.estimate or np.nan) * acquisition.partition_coefficient * m0_scale
-        m0 = np.full(brain.shape, tissue)
-    else:
-        wanted = VolumeType.CONTROL if m0_plan.route is M0Route.CONTROL else VolumeType.M0SCAN
-        volumes = (
-            load_series(m0scan).data
-            if m0scan is not None
-            else load_series(series).data[..., np.array(volume_types) == wanted]
-        )
-        recovered = np.array(
-            [recovered_fraction(tr, acquisition.t1_tissue) for tr in m0_plan.repetition_times]
-        )
-        m0 = equilibrium_magnetisation(volumes, recovered, m0_scale)
-    relative = relative_to_m0(difference, m0, brain)
-    return Calibrated(
-        save(folder / 'relative.nii.gz', relative, affine),
-        (save(folder / 'm0.nii.gz', m0, affine),),
-    )
 
 
 class Estimates(NamedTuple):

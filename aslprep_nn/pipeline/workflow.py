@@ -33,7 +33,7 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
         mask=still.mask,
         m0_plan=run.m0,
         m0scan=still.m0scan,
-        m0_scale=settings.physics.m0_scale,
+        options=settings.physics.m0,
         acquisition=run.acquisition,
         **facts,
     )
@@ -76,6 +76,7 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
         settings=settings,
         written=derivatives.written,
         relative_delta_m=calibrated.relative_delta_m,
+        m0_evidence=calibrated.m0_evidence,
         model_cbf_per_unit=derivatives.model_cbf_per_unit,
     )
     return asl.workflow
@@ -132,7 +133,9 @@ def _hold_still(asl: Recipe, run: ASLRun, settings: Settings) -> _StillHead:
     raw = {'series': run.series, 'volume_types': run.volume_types}
     m0scan, transforms, confounds = None, None, None
     if run.m0.path is not None:
-        m0scan = asl.add(do.RegridM0scan, m0scan=run.m0.path, series=run.series).m0scan
+        m0scan = asl.add(
+            do.RegridM0scan, m0scan=run.m0.path, series=run.series, seed=settings.seed
+        ).m0scan
     reference = asl.add(do.ChooseReference, m0scan=m0scan, **raw)
     if run.has_raw_volumes:
         motion = asl.add(do.EstimateMotion, reference=reference.image, seed=settings.seed, **raw)

@@ -26,7 +26,7 @@ def test_constants_reach_the_physics(tmp_path):
         '--partition-coefficient', '.95', '--m0-scale', '10',
     ).physics  # fmt: skip
     assert (physics.labeling_efficiency, physics.t1_blood, physics.t1_tissue) == (0.8, 1.7, 1.3)
-    assert (physics.partition_coefficient, physics.m0_scale) == (0.95, 10.0)
+    assert (physics.partition_coefficient, physics.m0.scale) == (0.95, 10.0)
 
 
 def test_the_tests_of_noise_and_model_can_be_chosen(tmp_path):

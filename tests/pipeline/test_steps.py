@@ -8,10 +8,8 @@ import pytest
 import torch
 
 from aslprep_nn.acquisition import Acquisition, LabelingType, VolumeType
-from aslprep_nn.calibration.m0 import NOMINAL_RELATIVE_SIGNAL
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.pipeline import steps
-from aslprep_nn.run import M0Plan, M0Route
 from aslprep_nn.settings import Macrovascular
 from aslprep_nn.signal.kinetics import pcasl_delta_m
 from aslprep_nn.signal.protocol import Protocol
@@ -19,8 +17,6 @@ from aslprep_nn.signal.protocol import Protocol
 C, L, M, D = VolumeType.CONTROL, VolumeType.LABEL, VolumeType.M0SCAN, VolumeType.DELTAM
 AFFINE = np.diag([4.0, 4.0, 5.0, 1.0])
 GRID = (6, 6, 4)
-TRUE_M0 = 2000.0
-DELTA_M = 10.0
 T1 = 1.2
 ACQUISITION = Acquisition(LabelingType.PCASL, (1.8,), (1.8,), 0.85, t1_tissue=T1)
 
@@ -32,55 +28,6 @@ def save(path: Path, data: np.ndarray) -> Path:
 
 def load(path: Path) -> np.ndarray:
     return nib.load(path).get_fdata()
-
-
-def calibrate(folder: Path, plan: M0Plan, types: tuple, volumes: list, **more: object):
-    series = save(folder / 'series.nii.gz', np.stack(volumes, axis=-1))
-    return steps.calibrate_m0(
-        delta_m=save(folder / 'dm.nii.gz', np.full((*GRID, 1), DELTA_M)),
-        series=series,
-        mask=save(folder / 'mask.nii.gz', np.ones(GRID)),
-        volume_types=types,
-        m0_plan=plan,
-        acquisition=ACQUISITION,
-        **{'m0_scale': 1.0, 'folder': folder} | more,
-    )
-
-
-def seen_after(seconds: float) -> np.ndarray:
-    return np.full(GRID, TRUE_M0 * (1 - np.exp(-seconds / T1)))
-
-
-def test_an_included_m0_gives_the_true_fraction_at_any_repetition_time(tmp_path):
-    for seconds in (1.0, 4.0, 10.0):
-        plan = M0Plan(M0Route.INCLUDED, repetition_times=(seconds,))
-        done = calibrate(tmp_path, plan, (M, C, L), [seen_after(seconds), *np.zeros((2, *GRID))])
-        np.testing.assert_allclose(load(done.relative_delta_m), DELTA_M / TRUE_M0, rtol=1e-5)
-
-
-def test_unsuppressed_controls_stand_in_for_m0(tmp_path):
-    plan = M0Plan(M0Route.CONTROL, repetition_times=(4.0,))
-    done = calibrate(tmp_path, plan, (C, L), [seen_after(4.0), np.zeros(GRID)])
-    np.testing.assert_allclose(load(done.m0[0]), TRUE_M0, rtol=1e-5)
-
-
-def test_a_separate_m0_is_used_and_scaled(tmp_path):
-    plan = M0Plan(M0Route.SEPARATE, path=tmp_path / 'm0.nii.gz', repetition_times=(6.0,))
-    m0scan = save(tmp_path / 'm0.nii.gz', seen_after(6.0)[..., None] / 10)
-    done = calibrate(tmp_path, plan, (C, L), [*np.ones((2, *GRID))], m0scan=m0scan, m0_scale=10.0)
-    np.testing.assert_allclose(load(done.relative_delta_m), DELTA_M / TRUE_M0, rtol=1e-5)
-
-
-def test_an_m0_estimate_is_of_blood_and_the_signal_relative_to_tissue(tmp_path):
-    plan = M0Plan(M0Route.ESTIMATE, estimate=TRUE_M0 / ACQUISITION.partition_coefficient)
-    done = calibrate(tmp_path, plan, (C, L), [*np.ones((2, *GRID))])
-    np.testing.assert_allclose(load(done.relative_delta_m), DELTA_M / TRUE_M0, rtol=1e-5)
-
-
-def test_without_m0_the_signal_is_nominal_and_there_is_no_m0_image(tmp_path):
-    done = calibrate(tmp_path, M0Plan(M0Route.NONE), (D,), [np.full(GRID, DELTA_M)])
-    assert done.m0 == ()
-    np.testing.assert_allclose(load(done.relative_delta_m), NOMINAL_RELATIVE_SIGNAL, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -96,15 +43,6 @@ def test_the_reference_is_m0_else_controls_else_differences(
     chosen = steps.choose_reference(series=series, volume_types=types, folder=tmp_path)
     np.testing.assert_allclose(load(chosen.image), expected, rtol=1e-6)
     assert chosen.shows_tissue is shows_tissue
-
-
-def test_a_separate_m0_is_brought_onto_the_grid_of_the_series(tmp_path):
-    series = save(tmp_path / 's.nii.gz', np.ones((*GRID, 2)))
-    fine = nib.Nifti1Image(np.full((12, 12, 8), 7.0), AFFINE @ np.diag([0.5, 0.5, 0.5, 1]))
-    nib.save(fine, tmp_path / 'm0.nii.gz')
-    done = steps.regrid_m0scan(m0scan=tmp_path / 'm0.nii.gz', series=series, folder=tmp_path)
-    assert load(done.m0scan).shape == (*GRID, 1)
-    np.testing.assert_allclose(load(done.m0scan), 7.0, rtol=1e-5)
 
 
 def test_voxels_that_left_the_field_of_view_are_not_brain(tmp_path):

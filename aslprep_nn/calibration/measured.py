@@ -1,0 +1,83 @@
+"""M0 of tissue from the volumes that show it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aslprep_nn.acquisition import Acquisition
+from aslprep_nn.calibration.evidence import compare_volumes, describe_holes
+from aslprep_nn.calibration.m0 import equilibrium_magnetisation, recovered_fraction
+from aslprep_nn.calibration.reference_region import blood_from_region, find_region
+from aslprep_nn.calibration.smoothing import fill_holes, smooth_within
+from aslprep_nn.maps import FloatArray
+from aslprep_nn.run import M0Plan
+from aslprep_nn.settings import M0Method, M0Options
+
+Mask = NDArray[np.bool_]
+
+
+def measured_m0(
+    volumes: FloatArray,
+    late_delta_m: FloatArray,
+    mask: Mask,
+    affine: FloatArray,
+    *,
+    plan: M0Plan,
+    acquisition: Acquisition,
+    options: M0Options,
+) -> tuple[FloatArray, list[str]]:
+    """Make M0 of tissue from M0 scans or unsuppressed controls.
+
+    Parameters
+    ----------
+    volumes
+        On the grid of the series, aligned with it, ``(x, y, z, volume)`` [scanner units].
+    late_delta_m
+        Mean difference over the later delays, ``(x, y, z)`` [scanner units].
+    mask
+        The brain.
+    affine
+        Voxel to world [mm].
+    plan
+        Times of the volumes.
+    acquisition
+        T1 of tissue and partition coefficient.
+    options
+        How to make it.
+
+    Returns
+    -------
+    M0 ``(x, y, z)`` [units of the series], and sentences on what was met on the way.
+    """
+    recovered = np.array(
+        [recovered_fraction(time, acquisition.t1_tissue) for time in plan.repetition_times]
+    )
+    scale = options.scale * plan.echo_correction
+    m0 = equilibrium_magnetisation(volumes, recovered, scale)
+    notes = compare_volumes(volumes / recovered, mask)
+    if options.method is M0Method.REFERENCE:
+        region = find_region(options.reference, m0, late_delta_m, mask, affine)
+        blood, about = _of_blood(volumes, region, plan, options)
+        return np.full(m0.shape, blood * acquisition.partition_coefficient), [*notes, *about]
+    filled = fill_holes(m0, mask, affine)
+    notes += describe_holes(m0, filled, mask)
+    return smooth_within(filled, mask, affine, options.smoothing), notes
+
+
+def _of_blood(
+    volumes: FloatArray, region: Mask, plan: M0Plan, options: M0Options
+) -> tuple[float, list[str]]:
+    """Measure M0 of blood in a region, and say how."""
+    echo_times, about = (0.0, 0.0), ' Echo times are not stated, so T2* was not corrected.'
+    if plan.echo_time is not None and plan.series_echo_time is not None:
+        echo_times, about = (plan.echo_time, plan.series_echo_time), ''
+    blood = options.scale * blood_from_region(
+        volumes, plan.repetition_times, region, tissue=options.reference, echo_times=echo_times
+    )
+    said = (
+        f'M0 of blood is {blood:.4g}, from {int(region.sum())} voxels of '
+        f'{options.reference.label}; the receive field was not corrected, so CBF is wrong where '
+        f'it differs from that of the region.{about}'
+    )
+    return blood, [said]
