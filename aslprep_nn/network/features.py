@@ -6,7 +6,8 @@ one number changes nothing here except ``scale``, which multiplies the network's
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from itertools import combinations
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ MIDDLE_ATT = 1.5
 N_MOMENTS = 4
 #: Least reference amplitude, in posterior standard deviations: nothing is divided by noise.
 LEAST_SCALE = 0.1
+#: What stands for the moments outside the mask: no amplitude, unit standard deviation.
+OUTSIDE = (0.0, 1.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,26 @@ class NetworkInput:
         posteriors = zip(*(one.posterior for one in inputs), strict=True)
         return cls(**parts, posterior=Posterior(*(torch.stack(part) for part in posteriors)))
 
+    def with_images(self, change: Callable[[Tensor, float], Tensor]) -> NetworkInput:
+        """Change everything that has voxels along its last two axes.
+
+        Parameters
+        ----------
+        change
+            Takes an image and the value it has outside the mask.
+        """
+        posterior = Posterior(
+            *(change(part, outside) for part, outside in zip(self.posterior, OUTSIDE, strict=True))
+        )
+        features, mask = change(self.features, 0.0), change(self.mask, False)
+        return replace(self, features=features, mask=mask, posterior=posterior)
+
+    def copied(self) -> NetworkInput:
+        """Copy everything into memory of its own."""
+        copy = self.with_images(lambda image, _: image.clone())
+        rest = ('conditions', 'amplitudes', 'scale')
+        return replace(copy, **{name: getattr(self, name).clone() for name in rest})
+
 
 def network_input(series: PerfusionSeries, settings: FeatureSettings | None = None) -> NetworkInput:
     """Turn a perfusion series into what the network sees.
@@ -127,7 +150,7 @@ def network_input(series: PerfusionSeries, settings: FeatureSettings | None = No
         posterior=Posterior(
             *(
                 series.image(part, outside)
-                for part, outside in zip(moments[0], (0.0, 1.0, 0.0, 1.0), strict=True)
+                for part, outside in zip(moments[0], OUTSIDE, strict=True)
             )
         ),
         scale=scale.reshape(1, 1, 1),
