@@ -47,11 +47,11 @@ TRUST_MAPS = {
     'tarterial': ('Largest score along arterial blood over its arrival times, a t value.', '1'),
     'parterial': ('p-value of the largest score along arterial blood.', '1'),
     'hausman': (
-        'Squared distance of early from late estimates, about chi-squared with 2 degrees.',
+        'Squared distance of early from late estimates in units of its covariance.',
         '1',
     ),
     'phausman': (
-        'p-value of early against late delays: one fit of both against a fit of each (Chow).',
+        'p-value of the squared distance of early from late estimates (Hausman, Chow).',
         '1',
     ),
     'subsetcbf': ('CBF of early less late delays, over CBF, without sign.', '1'),

@@ -12,22 +12,18 @@ from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.estimation.voxel_groups import voxel_groups
-from aslprep_nn.misspecification.consistency import subset_consistency
 from aslprep_nn.misspecification.limits import limits_of
 from aslprep_nn.misspecification.multiplicity import classify
 from aslprep_nn.misspecification.sandwich_forms import SandwichForm
-from aslprep_nn.misspecification.third_parameter import Third, voxels_by_third
-from aslprep_nn.misspecification.voxel_tests import SCORE_NAMES, VoxelTests
+from aslprep_nn.misspecification.voxel_tests import SCORE_NAMES, SUBSET_NAMES, VoxelTests
 from aslprep_nn.signal.response import Kinetics
 
-#: Noise below this part of the largest measurement is that of single-precision numbers.
+#: Noise below this part of all measurements' length is that of single-precision numbers.
 ROUNDING = 1e-6
 NO_NOISE = (
     'In {} voxels repetitions do not differ by more than rounding: there is no noise to compare '
     'anything with, and no test.'
 )
-#: The names of the maps of `Consistency`, in its order.
-SUBSET_NAMES = ('hausman', 'phausman', 'subsetcbf', 'subsetatt')
 NAMES = (
     *('kappa', 'lambdamax', 'lambdamin', 'trace', 'kl', 'pnoise', 'ptrace'),
     *('lackoffit', 'pmodel', *(name for pair in SCORE_NAMES.values() for name in pair)),
@@ -119,19 +115,6 @@ def assess(
             for voxels, found in tests.of(group):
                 for name, values in found.items():
                     statistics[name][voxels] = values.to(statistics[name])
-    if len(acquisitions) == 1 and n_voxels:
-        agreement = subset_consistency(
-            relative_delta_m,
-            acquisitions[0],
-            fit,
-            slice_delay=slice_delay,
-            t1_tissue=t1_tissue,
-            kinetics=kinetics,
-            device=device,
-        )
-        tested = torch.where(voxels_by_third(fit)[Third.NONE], 1, torch.nan).to(device)
-        for name, values in zip(SUBSET_NAMES, agreement or (), strict=False):
-            statistics[name] = (values * tested).to(statistics[name])
     limits = limits_of(repetitions, fit, noise_is_known=noise is not None)
     silent = _without_noise(relative_delta_m, fit).to(device)
     if noise is None and bool(silent.any()):
@@ -142,8 +125,11 @@ def assess(
 
 def _without_noise(relative_delta_m: Tensor, fit: Fit) -> Tensor:
     """Find voxels whose measurements differ by no more than rounding, ``(voxel,)``."""
-    largest = relative_delta_m.nan_to_num(0, 0, 0).abs().amax(-1).to(fit.noise)
-    return fit.noise <= ROUNDING * largest
+    length: Tensor = torch.linalg.vector_norm(relative_delta_m, dim=-1)
+    missing = (~torch.isfinite(length)).nonzero().squeeze(-1)
+    present = relative_delta_m[missing].nan_to_num(0, 0, 0)
+    length[missing] = torch.linalg.vector_norm(present, dim=-1)
+    return fit.noise <= ROUNDING * length.to(fit.noise)
 
 
 def _classes(statistics: Mapping[str, Tensor], rate: float) -> Tensor:

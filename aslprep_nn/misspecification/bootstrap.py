@@ -19,7 +19,6 @@ from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.estimation.voxel_groups import VoxelGroup, voxel_groups
 from aslprep_nn.maps import FitStatus
-from aslprep_nn.misspecification.model_tests import N_PARAMETERS
 from aslprep_nn.misspecification.pooled_scores import common_repetitions
 from aslprep_nn.misspecification.projections import Projections
 from aslprep_nn.misspecification.sandwich import ScoreCovariance
@@ -28,6 +27,7 @@ from aslprep_nn.misspecification.vectors import RepetitionVectors, complete_sets
 from aslprep_nn.misspecification.voxel_tests import with_arterial
 from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.response import Kinetics
+from aslprep_nn.testability import N_PARAMETERS
 
 #: Fewer repetitions than this have no subsets to compare.
 FEWEST = 3

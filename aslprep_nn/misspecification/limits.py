@@ -6,10 +6,9 @@ import torch
 
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.repetitions import Repetitions
-from aslprep_nn.misspecification.model_tests import N_PARAMETERS
 from aslprep_nn.misspecification.perfused import TOLD_FROM_NONE, is_perfused
 from aslprep_nn.misspecification.third_parameter import Third, voxels_by_third
-from aslprep_nn.testability import FEWEST_FOR_KAPPA, FEWEST_FOR_SCORE, FEWEST_TIMINGS
+from aslprep_nn.testability import FEWEST_FOR_KAPPA, FEWEST_FOR_SCORE, FEWEST_TIMINGS, N_PARAMETERS
 
 
 def limits_of(
@@ -85,7 +84,7 @@ def _of_timings(repetitions: Repetitions) -> list[str]:
     elif len(repetitions.timing) == repetitions.n_timings < FEWEST_TIMINGS + 2:
         sentences.append(
             'Each half of the delays is fitted exactly and nothing was repeated, so the distance '
-            'of early from late estimates has no p-value.'
+            'of early from late estimates cannot be compared with noise.'
         )
     return sentences
 

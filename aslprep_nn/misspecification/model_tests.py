@@ -9,36 +9,6 @@ from torch import Tensor
 
 from aslprep_nn.estimation.repetitions import Summary
 from aslprep_nn.misspecification.null import p_of_ratio
-from aslprep_nn.misspecification.vectors import RepetitionVectors
-
-#: CBF and ATT.
-N_PARAMETERS = 2
-
-
-class Misfit(NamedTuple):
-    """Two sums of squares and what they are sums of, ``(voxel,)`` or ``(1,)`` each.
-
-    ``of_means`` is the weighted sum of squared distances of the means from the model and
-    ``scatter`` that of the measurements from their means.
-    """
-
-    of_means: Tensor
-    scatter: Tensor
-    n_measurements: Tensor
-    n_timings: Tensor
-
-    @classmethod
-    def of_summary(cls, data: Summary, signal: Tensor) -> Misfit:
-        """Compare measurements, weights 1, with the fitted model, ``(timing, voxel)``."""
-        of_means = (data.weight * (data.mean - signal).square()).sum(0)
-        return cls(of_means, data.scatter, data.n_measurements, data.n_timings)
-
-    @classmethod
-    def of_residuals(cls, residuals: RepetitionVectors) -> Misfit:
-        """Do the same where all measurements are in complete repetitions."""
-        of_means = residuals.total.square().sum(-1) / residuals.count
-        n_timings = torch.full_like(residuals.count[:1], residuals.n_timings)
-        return cls(of_means, residuals.scatter, residuals.count * n_timings, n_timings)
 
 
 class LackOfFit(NamedTuple):
@@ -50,7 +20,7 @@ class LackOfFit(NamedTuple):
     p: Tensor
 
 
-def lack_of_fit(misfit: Misfit, n_parameters: Tensor) -> LackOfFit:
+def lack_of_fit(misfit: Summary, n_parameters: Tensor) -> LackOfFit:
     """Compare how far the means of the timings lie from the model with how far noise puts them.
 
     F = [sum M_n (mean_n - S_n)^2 / (N-P)] / [sum sum (x_mn - mean_n)^2 / sum (M_n - 1)]
@@ -60,19 +30,19 @@ def lack_of_fit(misfit: Misfit, n_parameters: Tensor) -> LackOfFit:
     Parameters
     ----------
     misfit
-        Of all measurements.
+        All measurements, weights 1, less the fit.
     n_parameters
         How many parameters P the measurements had a say in, ``(voxel,)``: one where ATT is not
         identifiable, as before the first delay, because there only CBF was adapted to them.
     """
     above = (misfit.n_timings - n_parameters).expand_as(misfit.scatter)
     below = (misfit.n_measurements - misfit.n_timings).expand_as(misfit.scatter)
-    ratio = (misfit.of_means / above) / (misfit.scatter / below)
+    ratio = (misfit.energy / above) / (misfit.scatter / below)
     ratio = torch.where((above > 0) & (below > 0), ratio, torch.nan)
     return LackOfFit(ratio, above, below, p_of_ratio(ratio, above, below))
 
 
-def residual_chi_squared(misfit: Misfit, noise: Tensor, n_parameters: Tensor) -> LackOfFit:
+def residual_chi_squared(misfit: Summary, noise: Tensor, n_parameters: Tensor) -> LackOfFit:
     """Compare how far measurements lie from the model with a known noise level.
 
     It asks what `lack_of_fit` asks where nothing was repeated. The ratio is chi-squared over its
@@ -86,7 +56,7 @@ def residual_chi_squared(misfit: Misfit, noise: Tensor, n_parameters: Tensor) ->
         Standard deviation of a measurement, ``(voxel,)`` [delta M / M0].
     """
     above = (misfit.n_measurements - n_parameters).expand_as(misfit.scatter)
-    chi_squared = (misfit.of_means + misfit.scatter) / noise.square()
+    chi_squared = (misfit.energy + misfit.scatter) / noise.square()
     p = torch.special.gammaincc(above.to(chi_squared) / 2, chi_squared / 2)
     enough = torch.where(above > 0, 1, torch.nan)
     below = torch.full_like(chi_squared, torch.inf)

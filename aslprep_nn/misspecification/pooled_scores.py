@@ -17,7 +17,6 @@ from aslprep_nn.estimation.voxel_groups import VoxelGroup, voxel_groups
 from aslprep_nn.misspecification.arterial import MOST_PASSAGES, arterial_shapes
 from aslprep_nn.misspecification.directions import Assumption, assumption_directions
 from aslprep_nn.misspecification.distinct import told_from_parameters
-from aslprep_nn.misspecification.model_tests import N_PARAMETERS
 from aslprep_nn.misspecification.null import (
     p_of_largest_score,
     p_of_score,
@@ -26,7 +25,7 @@ from aslprep_nn.misspecification.projections import Projections
 from aslprep_nn.misspecification.vectors import RepetitionVectors, complete_sets
 from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.response import Kinetics
-from aslprep_nn.testability import FEWEST_FOR_SCORE
+from aslprep_nn.testability import FEWEST_FOR_SCORE, N_PARAMETERS
 
 #: Pairs of simulated means, with opposite noise, from which the bias of a score is taken.
 N_PAIRS = 2

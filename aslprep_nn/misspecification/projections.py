@@ -71,15 +71,15 @@ class Projections:
         """
         rows = voxels_first(directions)
         residuals = vectors.less(signal)
-        along = _voxels_last(torch.bmm(residuals.values, rows.mT))
+        along = [torch.bmm(residuals.values, rows.mT)]
         overlap = _voxels_last(torch.bmm(rows[:, : n_parameters + 1], rows.mT))
         energy = directions.square().sum(1)
         if shapes is not None:
-            along = torch.cat([along, _voxels_last(residuals.values @ shapes)], 1)
+            along.append(residuals.values @ shapes)
             overlap = torch.cat([overlap, shapes.mT @ directions[: n_parameters + 1]], 1)
             shape_energy = shapes.square().sum(0).unsqueeze(-1)
             energy = torch.cat([energy, shape_energy.expand(-1, energy.shape[-1])])
-        return cls(along, overlap, energy, residuals, n_parameters)
+        return cls(_voxels_last(*along), overlap, energy, residuals, n_parameters)
 
     def orthogonalized(self) -> Projections:
         """Take from each direction what the parameters before it explain.
@@ -131,10 +131,16 @@ class Projections:
     @property
     def student_t(self) -> Tensor:
         """The mean divided by its standard error, ``(direction, voxel)``."""
-        count = self.vectors.count
-        return self.mean / (self.centered.square().sum(0) / (count * (count - 1))).sqrt()
+        count, mean = self.vectors.count, self.mean
+        squares = self.along.square().sum(0) - count * mean.square()
+        return mean / (squares.clamp(min=0) / (count * (count - 1))).sqrt()
 
 
-def _voxels_last(values: Tensor) -> Tensor:
-    """Move the voxel axis from the front to the end, in memory too."""
-    return values.flatten(1).mT.contiguous().reshape(*values.shape[1:], -1)
+def _voxels_last(*parts: Tensor) -> Tensor:
+    """Join directions, and move the voxel axis from the front to the end, in memory too."""
+    n_voxels, n_rows, _ = parts[0].shape
+    sizes = [part.shape[-1] for part in parts]
+    joined = parts[0].new_empty(n_rows, sum(sizes), n_voxels)
+    for target, part in zip(torch.split_with_sizes(joined, sizes, 1), parts, strict=True):
+        target.copy_(part.movedim(0, -1))
+    return joined

@@ -12,9 +12,9 @@ from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.misspecification.assessment import Assessment
+from aslprep_nn.misspecification.consistency import IDENTIFIED_ATT
 from aslprep_nn.misspecification.multiplicity import VoxelClass
 from aslprep_nn.misspecification.pooled_scores import pooled_scores
-from aslprep_nn.misspecification.subset_fit import IDENTIFIED_ATT
 from aslprep_nn.misspecification.summary import RegionTests
 from aslprep_nn.misspecification.voxel_tests import SCORE_NAMES, with_arterial
 from aslprep_nn.signal.response import Kinetics

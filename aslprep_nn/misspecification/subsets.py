@@ -66,12 +66,6 @@ def split(acquisition: Acquisition) -> tuple[Subset, Subset] | None:
     )
 
 
-def together(acquisition: Acquisition, halves: tuple[Subset, Subset]) -> Subset:
-    """Join what a protocol was split into: all of it, but for a timing that neither half has."""
-    timings = torch.cat([half.timings for half in halves]).tolist()
-    return _subset(acquisition, Repetitions.of([acquisition]), timings)
-
-
 def _subset(acquisition: Acquisition, repetitions: Repetitions, timings: Sequence[int]) -> Subset:
     distinct = torch.tensor(sorted(timings))
     kept = torch.isin(repetitions.timing, distinct).nonzero().squeeze(-1)

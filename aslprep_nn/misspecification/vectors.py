@@ -72,7 +72,8 @@ class RepetitionVectors:
 
     def less(self, signal: Tensor) -> RepetitionVectors:
         """Subtract a signal, ``(timing, voxel)``, from every repetition."""
-        values = self.values - voxels_first(signal).unsqueeze(1)
+        # converted first, because arithmetic between two precisions is several times slower
+        values = self.values.to(signal) - voxels_first(signal).unsqueeze(1)
         if not self.all_complete:
             values = torch.where(self.complete.unsqueeze(-1), values, 0)
         return RepetitionVectors(values, self.complete)
@@ -95,9 +96,8 @@ class RepetitionVectors:
     @cached_property
     def scatter(self) -> Tensor:
         """Sum of squares of the complete repetitions about their mean, ``(voxel,)``."""
-        everything = self.values.flatten(1)
-        squares: Tensor = torch.linalg.vecdot(everything, everything)
-        return (squares - self.total.square().sum(-1) / self.count).clamp(min=0)
+        length: Tensor = torch.linalg.vector_norm(self.values.flatten(1), dim=1)
+        return (length.square() - self.total.square().sum(-1) / self.count).clamp(min=0)
 
     @cached_property
     def total(self) -> Tensor:

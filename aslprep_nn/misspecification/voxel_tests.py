@@ -1,4 +1,4 @@
-"""The tests of some voxels that need no other fit: of the noise, of the model, of assumptions."""
+"""All tests of some voxels: of the noise, of the model, of assumptions, of early against late."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from aslprep_nn.estimation.fit import Fit
-from aslprep_nn.estimation.repetitions import Repetitions
+from aslprep_nn.estimation.repetitions import Repetitions, Summary
 from aslprep_nn.estimation.voxel_groups import VoxelGroup
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.misspecification.arterial import arterial_shapes
+from aslprep_nn.misspecification.consistency import Point, compare_halves
 from aslprep_nn.misspecification.directions import Assumption, assumption_directions
 from aslprep_nn.misspecification.distinct import distinct
-from aslprep_nn.misspecification.model_tests import Misfit, lack_of_fit, residual_chi_squared
+from aslprep_nn.misspecification.model_tests import lack_of_fit, residual_chi_squared
 from aslprep_nn.misspecification.noise_tests import noise_statistics, spread_statistics
 from aslprep_nn.misspecification.null import p_of_largest_score, p_of_score
 from aslprep_nn.misspecification.perfused import is_perfused
@@ -28,6 +29,7 @@ from aslprep_nn.misspecification.sandwich_forms import (
     p_of_sample_kappa,
     sample_spread,
 )
+from aslprep_nn.misspecification.subsets import split
 from aslprep_nn.misspecification.third_parameter import (
     Extension,
     Third,
@@ -49,6 +51,8 @@ SCORE_NAMES = {
     Assumption.SHARP_ARRIVAL: ('tdispersion', 'pdispersion'),
     Assumption.NO_ARTERIAL_BLOOD: ('tarterial', 'parterial'),
 }
+#: The names of the maps of `Consistency`, in its order.
+SUBSET_NAMES = ('hausman', 'phausman', 'subsetcbf', 'subsetatt')
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,7 @@ class VoxelTests:
             **noise_statistics(basis),
             **self._other_form(basis, group, voxels, third=third, model=model, here=here),
             **self._lack_of_fit(misfit, voxels, len(fitted)),
+            **self._consistency(misfit, voxels, third=third, here=here),
             **_score_statistics(scores, len(assumed), raw.vectors.count),
         }
 
@@ -183,14 +188,40 @@ class VoxelTests:
             return self.fit.parameters[third.value][voxels]
         return None if self.t1_tissue is None else self.t1_tissue[voxels]
 
-    def _misfit(self, data: Tensor, residuals: RepetitionVectors, signal: Tensor) -> Misfit:
-        """Compare all measurements with the fit, also those in no complete repetition."""
+    def _misfit(self, data: Tensor, residuals: RepetitionVectors, signal: Tensor) -> Summary:
+        """Summarize all measurements less the fit, also those in no complete repetition."""
         if residuals.hold(data):
-            return Misfit.of_residuals(residuals)
-        return Misfit.of_summary(self.repetitions.summarize(self._double(data)), signal)
+            return residuals.summary
+        all_of_them = self.repetitions.summarize(self._double(data))
+        mean = all_of_them.mean - signal
+        return Summary.of(mean, all_of_them.weight, all_of_them.scatter, all_of_them.n_measurements)
+
+    def _consistency(
+        self, misfit: Summary, voxels: Tensor | slice, *, third: Third, here: Linearization
+    ) -> dict[str, Tensor]:
+        """Compare early with late delays where there are both, for two parameters."""
+        if self._halves is None or third is not Third.NONE:
+            return {}
+        point = Point(*self._fitted(voxels, 'cbf', 'att'))
+        noise = self._double(self.fit.noise[voxels])
+        found = compare_halves(here, misfit, self._halves, point, noise)
+        return dict(zip(SUBSET_NAMES, found, strict=True))
+
+    @cached_property
+    def _halves(self) -> Tensor | None:
+        """Which timings are early and which late, ``(half, timing)``; None without halves."""
+        if len(self.repetitions.acquisitions) > 1:
+            return None
+        halves = split(self.repetitions.acquisitions[0])
+        if halves is None:
+            return None
+        members = torch.zeros(2, self.repetitions.n_timings)
+        for row, half in zip(members, halves, strict=True):
+            row[half.timings] = 1
+        return self._double(members)
 
     def _lack_of_fit(
-        self, misfit: Misfit, voxels: Tensor | slice, n_parameters: int
+        self, misfit: Summary, voxels: Tensor | slice, n_parameters: int
     ) -> dict[str, Tensor]:
         """Test the fit by the repetitions, or by a known noise where nothing is repeated.
 

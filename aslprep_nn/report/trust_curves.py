@@ -31,12 +31,12 @@ from aslprep_nn.report.figures import (
 from aslprep_nn.report.regions import BoolArray, gm_like, measurements_by_timing
 from aslprep_nn.report.results import RunResults
 from aslprep_nn.report.trust_tests import n_repetitions
+from aslprep_nn.testability import N_PARAMETERS
 
 KAPPA_EDGES = np.geomspace(1, 300, 56)
 HAUSMAN_EDGES = np.linspace(0, 20, 41)
 #: Relative differences of early and late estimates [%].
 ERROR_EDGES = np.linspace(0, 100, 41)
-FITTED_PARAMETERS = 2
 #: Axes reach so many times as far as their curves, to make room for a legend.
 HEADROOM = 1.3
 
@@ -103,9 +103,8 @@ def subset_curves(results: RunResults) -> Figure | None:
         'subsets',
         'CBF and ATT from the early and from the late half of the delays, where each half can '
         f'tell both ({compared} of the brain). On the left their squared distance in units '
-        'of its own uncertainty: the line is nearly what remains where nothing is wrong (p-values '
-        'compare sums of squares instead). On the right the distances themselves: they are not '
-        'zero even then.',
+        'of its own uncertainty: the line is what remains where nothing is wrong. On the right '
+        'the distances themselves: they are not zero even then.',
         f'Compared in {compared} of the brain; the median difference is {" and ".join(medians)}.',
     )
 
@@ -220,7 +219,7 @@ def kappa_tails(n_repeated: int) -> FloatArray:
 def hausman_tails(freedom: int) -> FloatArray:
     """Compute the share of correct voxels with a Hausman statistic above each edge.
 
-    Half of it follows nearly F with 2 degrees of freedom above the line, whose tail is
+    Half of it follows F with 2 degrees of freedom above the line, whose tail is
     elementary; with many degrees of freedom of the noise it is that of chi-squared.
     """
     return np.asarray((1 + HAUSMAN_EDGES / freedom) ** (-freedom / 2))
@@ -251,9 +250,10 @@ def _null_line(axes: Axes, tails: FloatArray, edges: FloatArray, label: str) -> 
 def _noise_freedom(results: RunResults) -> int:
     """Count the degrees of freedom of the noise level: of repetitions, or of the residuals."""
     n_measurements = results.acquisition.n_measurements
-    repeated = n_measurements - len(measurements_by_timing(results.acquisition))
-    enough = repeated >= FEWEST_DEGREES_OF_FREEDOM
-    return max(1, repeated if enough else n_measurements - FITTED_PARAMETERS)
+    n_timings = len(measurements_by_timing(results.acquisition))
+    repeated = n_measurements - n_timings
+    of_halves = 2 * (n_timings // 2) - 2 * N_PARAMETERS
+    return max(1, repeated if repeated >= FEWEST_DEGREES_OF_FREEDOM else repeated + of_halves)
 
 
 def _map(results: RunResults, name: str) -> FloatArray:

@@ -65,8 +65,8 @@ def _of_model(made: set[str]) -> Iterator[str]:
     if 'phausman' in made:
         yield (
             'Estimates from the early and the late half of the delays were compared in units of '
-            'their covariance (Hausman, 1978); p-values compare the sum of squares of one fit of '
-            'both halves with that of a fit of each (Chow, 1960).'
+            'their covariance (Hausman, 1978; Chow, 1960), each estimate one Gauss-Newton step '
+            'from the fit of all delays.'
         )
 
 

@@ -99,7 +99,7 @@ TESTS = (
     TrustTest(
         'phausman',
         'Early against late delays',
-        'Chow F',
+        'Hausman H',
         'early and late delays give different CBF or ATT',
         'The two halves of the protocol see different curves.',
     ),

@@ -48,10 +48,10 @@ def test_searching_for_arterial_blood_never_exceeds_the_nominal_rate(null):
     assert 0.02 <= rejected(null.statistics['parterial']) <= 0.055
 
 
-def test_early_and_late_delays_of_a_correct_voxel_disagree_nearly_at_the_nominal_rate(null):
+def test_early_and_late_delays_of_a_correct_voxel_disagree_at_the_nominal_rate(null):
     p = null.statistics['phausman']
-    assert float(torch.isfinite(p).double().mean()) > 0.5
-    assert 0.04 <= rejected(p) <= 0.08
+    assert float(torch.isfinite(p).double().mean()) > 0.6
+    assert 0.04 <= rejected(p) <= 0.06
 
 
 def test_hardly_any_correct_voxel_is_classified_as_wrong(null):
@@ -258,7 +258,7 @@ def test_slice_delays_are_part_of_the_model_that_is_tested():
             {'delays': (1.0, 1.4, 2.0, 2.4), 'repetitions': 1},
             'Each half of the delays is fitted exactly',
             'phausman',
-            'hausman',
+            'subsetcbf',
         ),
     ],
 )

@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 from voxels import DELAYS, pcasl
 
-from aslprep_nn.misspecification.subsets import early_and_late, split, together
+from aslprep_nn.misspecification.subsets import early_and_late, split
 
 
 def test_21_delays_are_split_as_published():
@@ -37,12 +37,3 @@ def test_delays_are_split_in_temporal_order_however_they_were_measured():
 
 def test_three_delays_cannot_be_split():
     assert split(pcasl(delays=(0.5, 1.0, 1.5))) is None
-
-
-@pytest.mark.parametrize(('n_delays', 'n_left'), [(6, 0), (7, 1)])
-def test_both_halves_together_leave_out_what_neither_has(n_delays, n_left):
-    acquisition = pcasl(delays=DELAYS[:n_delays], repetitions=3)
-    both = together(acquisition, split(acquisition))
-    assert len(both.timings) == n_delays - n_left
-    assert len(both.measurements) == 3 * len(both.timings)
-    assert both.acquisition.pld == tuple(acquisition.pld[i] for i in both.measurements)

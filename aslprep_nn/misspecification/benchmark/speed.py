@@ -37,7 +37,7 @@ PARTS = {
     'noise': ('_statistics', ('noise_statistics',)),
     'misfit': ('_statistics', ('_misfit', '_lack_of_fit')),
     'scores, arterial': ('_statistics', ('student_t', '_score_statistics')),
-    'early and late': ('assess', ('subset_consistency',)),
+    'early and late': ('_statistics', ('_consistency',)),
     'classes': ('assess', ('_classes',)),
 }
 
