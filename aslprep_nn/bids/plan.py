@@ -13,6 +13,8 @@ from aslprep_nn.run import M0Plan, M0Route, PlanRow
 from aslprep_nn.settings import M0Method, M0Options, Misspecification, Settings
 from aslprep_nn.testability import possible_tests
 
+#: Below this [s] the M0 of voxels a tenth of which is fluid is too small by 5 % and more.
+SHORT_M0_TIME = 4.0
 EFFICIENCY_FIELDS = ('LabelingEfficiency', 'BackgroundSuppressionNumberPulses')
 
 
@@ -96,6 +98,12 @@ def notes(
     if m0.route is M0Route.NONE:
         found.append(
             'There is no M0: CBF is relative, 1 being the median of the brain. ATT is not affected.'
+        )
+    if m0.repetition_times and min(m0.repetition_times) < SHORT_M0_TIME:
+        found.append(
+            f'The repetition time of M0 is {min(m0.repetition_times):g} s: what it lacks was '
+            'corrected with the T1 of tissue, but cerebrospinal fluid recovers more slowly, so CBF '
+            'is too high where voxels hold fluid.'
         )
     if m0.path is not None and m0.rivals:
         rivals = ', '.join(rival.path.name for rival in m0.rivals)

@@ -57,7 +57,14 @@ def measured_m0(
     m0 = equilibrium_magnetisation(volumes, recovered, scale)
     notes = compare_volumes(volumes / recovered, mask)
     if options.method is M0Method.REFERENCE:
-        region = find_region(options.reference, m0, late_delta_m, mask, affine)
+        region = find_region(
+            options.reference,
+            volumes,
+            late_delta_m,
+            mask,
+            affine,
+            repetition_times=plan.repetition_times,
+        )
         blood, about = _of_blood(volumes, region, plan, options)
         return np.full(m0.shape, blood * acquisition.partition_coefficient), [*notes, *about]
     filled = fill_holes(m0, mask, affine)

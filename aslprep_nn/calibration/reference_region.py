@@ -15,20 +15,26 @@ from aslprep_nn.settings import ReferenceTissue
 
 CONSTANTS = {ReferenceTissue.FLUID: FLUID, ReferenceTissue.WHITE_MATTER: WHITE_MATTER}
 
-#: How deep in the brain a region lies [mm]: deeper than sulci for the ventricles, deeper than
-#: cortex for white matter.
-DEPTH = {ReferenceTissue.FLUID: 25.0, ReferenceTissue.WHITE_MATTER: 12.0}
+#: How deep in the brain regions lie [mm]: deeper than sulci for the ventricles, deeper than cortex
+#: for white matter.
+DEPTH = {ReferenceTissue.FLUID: 20.0, ReferenceTissue.WHITE_MATTER: 14.0}
 
-#: delta M of a region, relative to the strongest third of the brain. White matter has a third
-#: of the flow of cortex and later arrival; fluid has none.
-PERFUSION = {ReferenceTissue.FLUID: (-np.inf, 0.12), ReferenceTissue.WHITE_MATTER: (0.15, 0.5)}
+#: delta M / M0 relative to the strongest third of the brain: what white matter has (a third of
+#: the flow of cortex, later arrival), and within which bounds it is looked for.
+WHITE_PERFUSION, WHITE_RANGE = 0.33, (0.15, 0.45)
 
-#: White matter and fluid differ in M0: a voxel whose M0 is farther than this share from the
-#: median of its region is a mixture.
-SPREAD = 0.15
+#: White matter whose M0 is farther than this share from the median of its region is a mixture.
+SPREAD = 0.08
+
+#: Scatter of M0, and of delta M, between voxels of one tissue, relative to white matter's M0 and
+#: to the strongest third: how much each is believed when fluid is told from white matter.
+M0_SCATTER, PERFUSION_SCATTER = 0.05, 0.15
 
 #: Of delta M before regions are sought in it: noise looks like no perfusion [mm].
-SMOOTHING = 6.0
+SMOOTHING = 4.0
+
+#: Fluid is taken from this volume [mm³]; larger voxels do not fit into a ventricle [mm³].
+FLUID_VOLUME, LARGEST_VOXEL = 300.0, 100.0
 
 #: A region of fewer voxels is a coincidence.
 FEWEST_VOXELS = 5
@@ -74,64 +80,117 @@ def blood_from_region(
 
 def find_region(
     tissue: ReferenceTissue,
-    m0: FloatArray,
+    volumes: FloatArray,
     delta_m: FloatArray,
     mask: NDArray[np.bool_],
     affine: FloatArray,
+    *,
+    repetition_times: tuple[float, ...],
 ) -> NDArray[np.bool_]:
-    """Find fluid or white matter by depth and perfusion, where there is no anatomical image.
-
-    M0 alone does not tell them apart at every repetition time: at about 6 s fluid is as bright
-    as white matter. Whether label arrives does. The largest connected part is taken.
+    """Find deep white matter, or the fluid of the ventricles, without an anatomical image.
 
     Parameters
     ----------
     tissue
         What to look for.
-    m0
-        ``(x, y, z)`` [scanner units].
+    volumes
+        M0 scans ``(x, y, z, volume)`` [scanner units].
     delta_m
         Mean difference over the later delays, ``(x, y, z)`` [scanner units].
     mask
         The brain.
     affine
         Voxel to world [mm].
+    repetition_times
+        Of each volume [s].
 
     Raises
     ------
     ImageError
-        If fewer than `FEWEST_VOXELS` are found.
+        If fewer than `FEWEST_VOXELS` are found, or if voxels are too large for fluid.
     """
-    relative = _relative_perfusion(m0, delta_m, mask, affine)
+    image = volumes.mean(axis=-1)
+    relative = _relative_perfusion(image, delta_m, mask, affine)
     depth = ndimage.distance_transform_edt(mask, sampling=np.linalg.norm(affine[:3, :3], axis=0))
-    low, high = PERFUSION[tissue]
-    region = mask & (depth >= DEPTH[tissue]) & (relative > low) & (relative < high)
-    if region.any():
-        typical = float(np.median(m0[region]))
-        region &= np.abs(m0 - typical) <= SPREAD * typical
-        labels, n_parts = ndimage.label(region)
-        if n_parts:
-            region = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    deep = mask & np.isfinite(relative) & (depth >= DEPTH[ReferenceTissue.WHITE_MATTER])
+    white = _white_matter(image, relative, deep)
+    if tissue is ReferenceTissue.WHITE_MATTER:
+        return _not_empty(white, tissue)
+    voxel = float(abs(np.linalg.det(affine[:3, :3])))
+    if voxel > LARGEST_VOXEL:
+        raise _not_found(tissue, f'sought in voxels of {voxel:.0f} mm³')
+    deep &= depth >= DEPTH[ReferenceTissue.FLUID]
+    score = _fluid_score(image, relative, white, _fluid_over_white(repetition_times))
+    n_voxels = max(FEWEST_VOXELS, round(FLUID_VOLUME / voxel))
+    if deep.sum() < n_voxels or not white.any():
+        raise _not_found(tissue, f'{int(deep.sum())} voxels')
+    return deep & (score >= np.sort(score[deep])[-n_voxels])
+
+
+def _white_matter(
+    image: FloatArray, relative: FloatArray, deep: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Take the largest connected part of what is perfused as white matter is."""
+    low, high = WHITE_RANGE
+    region = deep & (relative > low) & (relative < high)
+    if not region.any():
+        return region
+    typical = float(np.median(image[region]))
+    region &= np.abs(image - typical) <= SPREAD * typical
+    labels, n_parts = ndimage.label(region)
+    return labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:])) if n_parts else region
+
+
+def _fluid_score(
+    image: FloatArray, relative: FloatArray, white: NDArray[np.bool_], expected: float
+) -> FloatArray:
+    """Tell fluid from white matter by Fisher's linear discriminant of M0 and delta M.
+
+    M0 alone does not tell them apart at every repetition time: at about 6 s fluid is as bright
+    as white matter, and darker at shorter ones. Whether label arrives always does, but less
+    sharply.
+    """
+    brightness = image / np.median(image[white]) if white.any() else image
+    by_m0 = (brightness - 1) * (expected - 1) / M0_SCATTER**2
+    by_perfusion = (WHITE_PERFUSION - relative) * WHITE_PERFUSION / PERFUSION_SCATTER**2
+    return np.asarray(by_m0 + by_perfusion)
+
+
+def _fluid_over_white(repetition_times: tuple[float, ...]) -> float:
+    """Return the signal of fluid over that of white matter that these times should give."""
+    signals = [
+        np.mean([recovered_fraction(time, tissue.t1.value) for time in repetition_times])
+        / tissue.blood_over_tissue.value
+        for tissue in (FLUID, WHITE_MATTER)
+    ]
+    return float(signals[0] / signals[1])
+
+
+def _not_empty(region: NDArray[np.bool_], tissue: ReferenceTissue) -> NDArray[np.bool_]:
     if region.sum() < FEWEST_VOXELS:
-        raise ImageError(
-            Problem(
-                'the M0 image',
-                f'reference region of {tissue.label}',
-                f'{int(region.sum())} voxels',
-                f'{FEWEST_VOXELS} connected voxels deep in the brain or more',
-                'Use --m0-method voxelwise, or the other tissue of --m0-reference.',
-            )
-        )
+        raise _not_found(tissue, f'{int(region.sum())} voxels')
     return region
 
 
+def _not_found(tissue: ReferenceTissue, found: str) -> ImageError:
+    return ImageError(
+        Problem(
+            'the M0 image',
+            f'reference region of {tissue.label}',
+            found,
+            f'{FEWEST_VOXELS} voxels deep in the brain or more, small enough to hold one tissue',
+            'Use --m0-method voxelwise, or the other tissue of --m0-reference.',
+        )
+    )
+
+
 def _relative_perfusion(
-    m0: FloatArray, delta_m: FloatArray, mask: NDArray[np.bool_], affine: FloatArray
+    image: FloatArray, delta_m: FloatArray, mask: NDArray[np.bool_], affine: FloatArray
 ) -> FloatArray:
     """Divide smoothed delta M / M0 by that of the strongest third of the brain."""
-    usable = mask & np.isfinite(m0) & (m0 > 0)
-    perfusion = np.where(usable, delta_m / np.where(usable, m0, 1), np.nan)
+    usable = mask & np.isfinite(image) & (image > 0)
+    perfusion = np.where(usable, delta_m / np.where(usable, image, 1), np.nan)
     smooth = smooth_within(perfusion, usable, affine, SMOOTHING)
     inside = smooth[usable]
-    strong = float(np.mean(inside[inside >= np.quantile(inside, 2 / 3)]))
+    strong = float(np.mean(inside[inside >= np.quantile(inside, 2 / 3)])) if inside.size else 0.0
     return np.where(usable, smooth / strong if strong > 0 else np.nan, np.nan)

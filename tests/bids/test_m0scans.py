@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from aslprep_nn.bids.m0scans import choose_m0scan
@@ -40,6 +41,11 @@ def chosen(perf: Path) -> tuple[str, ...]:
         return ()
     names = (path.name for path in (choice.path, *choice.rivals))
     return tuple(name.removeprefix('sub-01_').removesuffix('m0scan.nii.gz') for name in names)
+
+
+def change(path: Path, **fields: object) -> None:
+    content = json.loads(path.read_text(encoding='utf-8'))
+    path.write_text(json.dumps(content | fields), encoding='utf-8')
 
 
 def read(perf: Path) -> ASLRun | RefusedRun:
@@ -128,3 +134,35 @@ def test_a_broken_sidecar_is_refused_once_its_image_is_taken(perf):
     assert any(
         p.file.endswith('run-1_m0scan.json') and 'JSON' in p.found for p in read(perf).problems
     )
+
+
+@pytest.mark.parametrize(
+    ('own', 'correction'), [(0.03, np.exp(0.016 / 0.066)), (0.014, 1), (None, 1)]
+)
+def test_an_m0_of_another_echo_time_is_corrected_and_the_plan_says_so(perf, own, correction):
+    add(perf, 'run-1_')
+    change(perf / 'sub-01_run-1_asl.json', EchoTime=0.014)
+    change(perf / 'sub-01_run-1_m0scan.json', EchoTime=own)
+    run = read(perf)
+    assert run.m0.echo_correction == pytest.approx(correction)
+    assert any(row.name == 'M0 echo time' for row in run.plan) == (correction != 1)
+
+
+def test_an_echo_time_in_milliseconds_is_refused(perf):
+    add(perf, 'run-1_')
+    change(perf / 'sub-01_run-1_m0scan.json', EchoTime=14)
+    assert any(p.field == 'EchoTime' and 'seconds' in p.remedy for p in read(perf).problems)
+
+
+def test_several_echo_times_are_left_uncorrected(perf):
+    add(perf, 'run-1_')
+    change(perf / 'sub-01_run-1_asl.json', EchoTime=[0.01, 0.03])
+    change(perf / 'sub-01_run-1_m0scan.json', EchoTime=0.03)
+    assert read(perf).m0.echo_correction == 1
+
+
+def test_a_short_repetition_time_of_m0_is_remarked_on(perf):
+    add(perf, 'run-1_')
+    assert not any('repetition time of M0' in note for note in read(perf).notes)
+    change(perf / 'sub-01_run-1_m0scan.json', RepetitionTimePreparation=2)
+    assert any('repetition time of M0 is 2 s' in note for note in read(perf).notes)
