@@ -55,13 +55,13 @@ def choose_m0scan(layout: BIDSLayout, series: Path) -> M0Choice | None:
         return None
     highest = max(ranks.values())
     best = [path for path, rank in ranks.items() if rank == highest]
-    best.sort(key=lambda path: (len(entities_of(layout, path)), path.name))
+    best.sort(key=lambda path: (len(entities_of(path)), path.name))
     return M0Choice(best[0], tuple(best[1:]))
 
 
 def _rank(layout: BIDSLayout, *, path: Path, series: Path) -> _Rank | None:
     """Rank an image; None if it belongs to another series."""
-    ours, its = entities_of(layout, series), entities_of(layout, path)
+    ours, its = entities_of(series), entities_of(path)
     n_shared = len(ours.items() & its.items())
     targets = _intended_for(layout, path)
     if targets:

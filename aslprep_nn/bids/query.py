@@ -85,22 +85,30 @@ def find_series(
 
 
 def associated(layout: BIDSLayout, image: Path, suffix: str, extension: str) -> tuple[Path, ...]:
-    """List the files that BIDS inheritance gives to an image, the nearest first."""
-    files = layout.get_nearest(
-        str(image),
-        all_=True,
-        suffix=suffix,
-        extension=extension,
-        ignore_strict_entities=['extension', 'suffix', 'datatype'],
-    )
-    return tuple(Path(file) for file in files)
+    """List the files that BIDS inheritance gives to an image, the nearest first.
+
+    A file applies if it lies in the folder of the image or above it, and if the image has every
+    entity that its name states. Among the files of one folder the more specific is nearer.
+    """
+    root = Path(layout.root)
+    parts = set(image.name.split('.')[0].split('_')[:-1])
+    found: list[Path] = []
+    for folder in image.parents:
+        stated = {
+            path: path.name.removesuffix(extension).split('_')
+            for path in folder.glob(f'*{suffix}{extension}')
+        }
+        found += sorted(
+            (path for path, (*own, last) in stated.items() if last == suffix and parts >= set(own)),
+            key=lambda path: (-len(stated[path]), path.name),
+        )
+        if folder == root:
+            break
+    return tuple(found)
 
 
-def entities_of(layout: BIDSLayout, path: Path) -> dict[str, str]:
-    """Return the entities in a file's name."""
-    entities = layout.get_file(str(path)).get_entities()
-    return {
-        name: str(value)
-        for name, value in entities.items()
-        if name not in {'suffix', 'extension', 'datatype'}
-    }
+def entities_of(path: Path) -> dict[str, str]:
+    """Return the entities in a file's name, the subject and session by these words."""
+    pairs = (part.partition('-') for part in path.name.split('.')[0].split('_'))
+    long_names = {'sub': 'subject', 'ses': 'session'}
+    return {long_names.get(name, name): label for name, dash, label in pairs if dash}

@@ -45,7 +45,7 @@ def read_run(layout: BIDSLayout, series: Path, settings: Settings) -> ASLRun | R
         Constants on the command line win over metadata.
     """
     name = _run_name(series)
-    entities = entities_of(layout, series)
+    entities = entities_of(series)
     problems: list[Problem] = []
     root = Path(layout.root)
     shape: tuple[int, ...] | None = None
@@ -97,7 +97,7 @@ def _assemble(
     if acquisition is None or m0 is None:
         return None
     sidecar.problems += testing_problems(series.name, acquisition, settings)
-    entities = entities_of(layout, series)
+    entities = entities_of(series)
     facts = _PlanFacts(
         volume_types=context.volume_types, acquisition=acquisition, m0=m0, settings=settings
     )

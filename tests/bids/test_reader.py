@@ -52,6 +52,13 @@ def test_a_field_is_inherited_from_the_top_and_the_nearest_file_wins(make_datase
     assert run.m0.route is M0Route.SEPARATE
 
 
+def test_a_sidecar_of_another_acquisition_says_nothing(make_dataset, subject):
+    root = make_dataset(subject())
+    other = root / 'sub-01' / 'perf' / 'sub-01_acq-fast_asl.json'
+    other.write_text(json.dumps({'LabelingDuration': 0.8}), encoding='utf-8')
+    assert set(read(root).acquisition.labeling_duration) == {1.5}
+
+
 def test_an_integer_duration_is_a_duration(make_dataset, subject):
     one = subject()
     one.sidecar['LabelingDuration'] = 2
