@@ -20,8 +20,9 @@ FLOORS = (
     },
     {'signal'},
     {'simulation', 'preprocessing', 'calibration', 'anatomy', 'estimation'},
-    {'network', 'misspecification', 'bids'},
+    {'network', 'misspecification', 'quality', 'bids'},
     {'report'},
+    {'evaluation'},
     {'pipeline'},
     {'cli'},
 )

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 
 from aslprep_nn.cli.tools.benchmark import add_benchmark
+from aslprep_nn.cli.tools.evaluate import add_evaluate
 from aslprep_nn.cli.tools.reproduce import add_reproduce
 from aslprep_nn.cli.tools.simulate import add_simulate
 from aslprep_nn.cli.tools.train import add_train
@@ -14,7 +15,7 @@ from aslprep_nn.version import __version__
 AddTool = Callable[['argparse._SubParsersAction[argparse.ArgumentParser]'], None]
 
 #: Each adds its sub-parser and sets `run`, which takes the options and returns an exit code.
-TOOLS: tuple[AddTool, ...] = (add_simulate, add_train, add_benchmark, add_reproduce)
+TOOLS: tuple[AddTool, ...] = (add_simulate, add_train, add_benchmark, add_evaluate, add_reproduce)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

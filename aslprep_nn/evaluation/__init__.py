@@ -1,0 +1,1 @@
+"""How far the estimators are from the truth, from their bound and from each other."""
