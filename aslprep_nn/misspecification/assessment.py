@@ -12,6 +12,7 @@ from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.estimation.voxel_groups import voxel_groups
+from aslprep_nn.misspecification.absent import measured_part
 from aslprep_nn.misspecification.limits import limits_of
 from aslprep_nn.misspecification.multiplicity import classify
 from aslprep_nn.misspecification.sandwich_forms import SandwichForm
@@ -97,6 +98,7 @@ def assess(
         Of the arithmetic.
     """
     acquisitions = (acquisition,) if isinstance(acquisition, Acquisition) else tuple(acquisition)
+    relative_delta_m, acquisitions, absent = measured_part(relative_delta_m, acquisitions)
     repetitions = Repetitions.of(acquisitions)
     n_voxels = len(relative_delta_m)
     statistics = {name: torch.full((n_voxels,), torch.nan, device=device) for name in NAMES}
@@ -115,7 +117,7 @@ def assess(
             for voxels, found in tests.of(group):
                 for name, values in found.items():
                     statistics[name][voxels] = values.to(statistics[name])
-    limits = limits_of(repetitions, fit, noise_is_known=noise is not None)
+    limits = (*absent, *limits_of(repetitions, fit, noise_is_known=noise is not None))
     silent = _without_noise(relative_delta_m, fit).to(device)
     if noise is None and bool(silent.any()):
         statistics = {name: s.masked_fill(silent, torch.nan) for name, s in statistics.items()}

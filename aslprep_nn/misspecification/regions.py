@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.misspecification.assessment import Assessment
 from aslprep_nn.misspecification.consistency import IDENTIFIED_ATT
-from aslprep_nn.misspecification.multiplicity import VoxelClass
+from aslprep_nn.misspecification.multiplicity import VoxelClass, discoveries
 from aslprep_nn.misspecification.pooled_scores import pooled_scores
 from aslprep_nn.misspecification.summary import RegionTests
 from aslprep_nn.misspecification.voxel_tests import SCORE_NAMES, with_arterial
@@ -25,6 +26,12 @@ LEVEL = 0.05
 COMBINED = ('pnoise', 'ptrace', 'pmodel')
 #: The maps of p-values.
 P_NAMES = (*COMBINED, *(p for _, p in SCORE_NAMES.values()), 'phausman')
+#: The statistics whose medians are given.
+MEDIANS = (
+    *('kappa', 'lambdamax', 'lambdamin', 'trace', 'kl', 'lackoffit'),
+    *(t for t, _ in SCORE_NAMES.values()),
+    *('hausman', 'subsetcbf', 'subsetatt'),
+)
 #: Where tan(pi (1/2 - p)) is 1 / (pi p) to rounding.
 TINY = 1e-12
 
@@ -43,6 +50,7 @@ def region_tests(
     slice_delay: Tensor | None = None,
     t1_tissue: Tensor | None = None,
     kinetics: Sequence[Kinetics] | None = None,
+    false_discovery_rate: float = 0.05,
     device: torch.device | str = 'cpu',
 ) -> tuple[RegionTests, ...]:
     """Count what was found in regions, and test each as a whole.
@@ -59,15 +67,17 @@ def region_tests(
     assessment
         What `assess` found.
     regions
-        Which voxels lie in each, ``(voxel,)``, by the name of the region; they may overlap.
+        Which voxels lie in each, ``(voxel,)``, by the name of the region; they may overlap, and
+        the first is the brain.
+    false_discovery_rate
+        At which each test alone claims voxels of the brain.
     """
     if not regions:
         return ()
     masks = torch.stack([mask.bool() for mask in regions.values()]).to(device)
-    statistics = {name: assessment.statistics[name].to(device) for name in P_NAMES}
     # the scores are of CBF and ATT alone, and start from a fit that noise must not have bent
-    modelled = torch.isfinite(statistics['pmodel']) & ~with_arterial(fit).to(device)
-    modelled &= _is_settled(fit, acquisition, slice_delay).to(device)
+    modelled = ~with_arterial(fit) & _is_settled(fit, acquisition, slice_delay)
+    modelled = modelled.to(device) & torch.isfinite(assessment.statistics['pmodel']).to(device)
     scores = pooled_scores(
         relative_delta_m,
         acquisition,
@@ -78,27 +88,62 @@ def region_tests(
         kinetics=kinetics,
         device=device,
     )
+    maps = _Maps.of(assessment, masks[0], false_discovery_rate)
     names = [p for _, p in SCORE_NAMES.values()]
-    classes = assessment.classes.to(device)
-    found = []
-    for name, mask, p in zip(regions, masks, scores.mT.tolist(), strict=True):
-        here = {key: values[mask] for key, values in statistics.items()}
-        tested = torch.isfinite(torch.stack(list(here.values()))).any(0)
-        found.append(
-            RegionTests(
-                region=name,
-                n_voxels=int(mask.sum()),
-                n_tested=int(tested.sum()),
-                rejected={key: _share(values, LEVEL) for key, values in here.items()},
-                claimed=_claimed(classes[mask][tested]),
-                p={
-                    **{key: combined_p(here[key]) for key in COMBINED},
-                    **dict(zip(names, p, strict=True)),
-                    'phausman': math.nan,
-                },
-            )
+    return tuple(
+        maps.of_region(name, mask, dict(zip(names, p, strict=True)))
+        for name, mask, p in zip(regions, masks, scores.mT.tolist(), strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class _Maps:
+    """What is counted in regions.
+
+    Parameters
+    ----------
+    p, statistics
+        By the name of the map, ``(voxel,)``.
+    claims
+        What each test alone claims in the brain, by the name of its p, ``(voxel,)``.
+    classes
+        ``(voxel,)``.
+    """
+
+    p: Mapping[str, Tensor]
+    statistics: Mapping[str, Tensor]
+    claims: Mapping[str, Tensor]
+    classes: Tensor
+
+    @classmethod
+    def of(cls, assessment: Assessment, brain: Tensor, rate: float) -> _Maps:
+        """Claim voxels of the brain test by test."""
+        maps = {name: values.to(brain.device) for name, values in assessment.statistics.items()}
+        p = {name: maps[name] for name in P_NAMES}
+        claims = {
+            name: discoveries(torch.where(brain, values, torch.nan), rate)
+            for name, values in p.items()
+        }
+        statistics = {name: maps[name] for name in MEDIANS}
+        return cls(p, statistics, claims, assessment.classes.to(brain.device))
+
+    def of_region(self, name: str, mask: Tensor, scores: Mapping[str, float]) -> RegionTests:
+        """Count; ``scores`` are the p-values of the region's score tests."""
+        here = {key: values[mask] for key, values in self.p.items()}
+        finite = {key: torch.isfinite(values) for key, values in here.items()}
+        tested = torch.stack(list(finite.values())).any(0)
+        combined = {key: combined_p(here[key]) for key in COMBINED}
+        return RegionTests(
+            region=name,
+            n_voxels=int(mask.sum()),
+            n_tested=int(tested.sum()),
+            rejected={key: _share(values, LEVEL) for key, values in here.items()},
+            claimed=_claimed(self.classes[mask][tested]),
+            p={**combined, **scores, 'phausman': math.nan},
+            n_tested_by={key: int(known.sum()) for key, known in finite.items()},
+            n_claimed_by={key: int(one[mask].sum()) for key, one in self.claims.items()},
+            median={key: float(one[mask].nanmedian()) for key, one in self.statistics.items()},
         )
-    return tuple(found)
 
 
 def _is_settled(

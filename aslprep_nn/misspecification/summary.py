@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 
@@ -27,6 +27,11 @@ class RegionTests:
         discovery rate over the brain; they add up to 1.
     p
         p-value of the region as a whole, by the name of the p map; NaN where there is none.
+    n_tested_by, n_claimed_by
+        Voxels that have a p-value, and those of them that this test alone claims at the false
+        discovery rate over the brain, by the name of the p map.
+    median
+        Of the statistics in the region, by the name of their map; NaN where there is none.
     """
 
     region: str
@@ -35,6 +40,9 @@ class RegionTests:
     rejected: Mapping[str, float]
     claimed: Mapping[str, float]
     p: Mapping[str, float]
+    n_tested_by: Mapping[str, int] = field(default_factory=dict)
+    n_claimed_by: Mapping[str, int] = field(default_factory=dict)
+    median: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

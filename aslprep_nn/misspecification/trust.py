@@ -9,6 +9,7 @@ from torch import Tensor
 
 from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.estimation.fit import Fit
+from aslprep_nn.misspecification.absent import measured_part
 from aslprep_nn.misspecification.assessment import Assessment, assess
 from aslprep_nn.misspecification.bootstrap import convergence
 from aslprep_nn.misspecification.fixed_parameter import fixed_t1_test
@@ -56,6 +57,7 @@ def assess_run(
         Of the subsets drawn.
     """
     options = options or TrustOptions()
+    relative_delta_m, (acquisition,), absent = measured_part(relative_delta_m, (acquisition,))
     measured = relative_delta_m, acquisition, fit
     found = assess(
         *measured,
@@ -68,8 +70,15 @@ def assess_run(
     )
     summary = TrustSummary(
         false_discovery_rate=options.false_discovery_rate,
-        limits=found.limits,
-        regions=region_tests(*measured, found, regions, slice_delay=slice_delay, device=device),
+        limits=(*absent, *found.limits),
+        regions=region_tests(
+            *measured,
+            found,
+            regions,
+            slice_delay=slice_delay,
+            false_discovery_rate=options.false_discovery_rate,
+            device=device,
+        ),
         convergence=settled,
         fixed_t1=fixed_t1_test(*measured, found, slice_delay=slice_delay, device=device),
     )

@@ -22,6 +22,7 @@ from aslprep_nn.misspecification.noise_tests import noise_statistics, spread_sta
 from aslprep_nn.misspecification.null import p_of_largest_score, p_of_score
 from aslprep_nn.misspecification.perfused import is_perfused
 from aslprep_nn.misspecification.projections import Projections
+from aslprep_nn.misspecification.sandwich import FEWEST_FOR_SANDWICH
 from aslprep_nn.misspecification.sandwich_forms import (
     SandwichForm,
     bend_of,
@@ -37,6 +38,7 @@ from aslprep_nn.misspecification.third_parameter import (
     extend_by_t1,
     voxels_by_third,
 )
+from aslprep_nn.misspecification.unequal import covariance_of_all
 from aslprep_nn.misspecification.vectors import RepetitionVectors
 from aslprep_nn.signal.kinetics import Linearization
 from aslprep_nn.signal.model import SignalModel
@@ -120,6 +122,7 @@ class VoxelTests:
         basis = along[: len(fitted)]
         return {
             **noise_statistics(basis),
+            **self._standard_deviations(data, raw.vectors, third=third, here=here),
             **self._other_form(basis, group, voxels, third=third, model=model, here=here),
             **self._lack_of_fit(misfit, voxels, len(fitted)),
             **self._consistency(misfit, voxels, third=third, here=here),
@@ -195,6 +198,19 @@ class VoxelTests:
         all_of_them = self.repetitions.summarize(self._double(data))
         mean = all_of_them.mean - signal
         return Summary.of(mean, all_of_them.weight, all_of_them.scatter, all_of_them.n_measurements)
+
+    def _standard_deviations(
+        self, data: Tensor, residuals: RepetitionVectors, *, third: Third, here: Linearization
+    ) -> dict[str, Tensor]:
+        """Take the sandwich from all measurements where some are in no complete repetition."""
+        if residuals.hold(data) or third is not Third.NONE:
+            return {}
+        covariance = covariance_of_all(self._double(data), self.repetitions, here)
+        enough = torch.where(residuals.count >= FEWEST_FOR_SANDWICH, 1, torch.nan)
+        return {
+            'stdcbf': covariance.cbf.sqrt() * enough,
+            'stdatt': covariance.att.sqrt() * enough,
+        }
 
     def _consistency(
         self, misfit: Summary, voxels: Tensor | slice, *, third: Third, here: Linearization

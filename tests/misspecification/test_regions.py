@@ -11,6 +11,7 @@ from voxels import BRAIN, SHORT_DELAYS, Population, measure, pcasl
 from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.misspecification.assessment import assess
 from aslprep_nn.misspecification.fixed_parameter import brightest
+from aslprep_nn.misspecification.multiplicity import discoveries
 from aslprep_nn.misspecification.regions import P_NAMES, combined_p, region_tests
 from aslprep_nn.signal.arterial import arterial_delta_m
 from aslprep_nn.signal.kinetics import delta_m
@@ -118,6 +119,28 @@ def test_regions_may_overlap_and_are_counted_on_their_own():
     assert nothing.n_tested == 0
     assert set(nothing.p) == set(nothing.rejected) == set(P_NAMES)
     assert np.isnan([*nothing.p.values(), *nothing.rejected.values()]).all()
+
+
+def test_each_test_of_a_region_has_its_numbers():
+    acquisition = pcasl(repetitions=8)
+    data = measure(acquisition, BRAIN, n_voxels=300)
+    data[:100] = measure(replace(acquisition, t1_tissue=2.0), BRAIN, n_voxels=300)[:100]
+    fit = fit_cbf_att(data, acquisition)
+    tests = assess(data, acquisition, fit)
+    brain = torch.ones(300, dtype=torch.bool)
+    wrong = torch.arange(300) < 100
+    whole, part = region_tests(data, acquisition, fit, tests, {'brain': brain, 'wrong': wrong})
+    p = tests.statistics['pdecay']
+    alone = discoveries(p, 0.05)
+    assert whole.n_claimed_by['pdecay'] == int(alone.sum()) > 20
+    assert part.n_claimed_by['pdecay'] == int(alone[wrong].sum())
+    assert whole.n_tested_by['pdecay'] == int(torch.isfinite(p).sum())
+    assert whole.n_tested_by['phausman'] < whole.n_tested_by['pdecay']
+    assert part.median['tdecay'] == float(tests.statistics['tdecay'][wrong].nanmedian())
+    stricter = region_tests(
+        data, acquisition, fit, tests, {'brain': brain}, false_discovery_rate=0.001
+    )[0]
+    assert stricter.n_claimed_by['pdecay'] < whole.n_claimed_by['pdecay']
 
 
 def test_voxels_fitted_with_arterial_blood_have_no_say_in_the_scores_of_a_region():
