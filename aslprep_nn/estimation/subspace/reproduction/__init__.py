@@ -1,0 +1,1 @@
+"""The experiments of Mao et al. in simulation, and what their method does for perfusion."""
