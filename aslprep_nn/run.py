@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
 from aslprep_nn.acquisition import Acquisition, VolumeType
 from aslprep_nn.errors import Problem
+from aslprep_nn.settings import Estimator
 
 
 class M0Route(StrEnum):
@@ -76,6 +77,92 @@ class PlanRow:
 
 
 @dataclass(frozen=True)
+class NotOffered:
+    """An estimator that was asked for and cannot serve a run, with every reason."""
+
+    estimator: Estimator
+    problems: tuple[Problem, ...]
+
+    @property
+    def sentence(self) -> str:
+        """All of it for people."""
+        return f'{self.estimator} is not offered: {self.reasons}'
+
+    @property
+    def reasons(self) -> str:
+        """What was found and expected, and what to do, each remedy once."""
+        facts = '; '.join(
+            f'{problem.field or problem.file} is {problem.found}, expected {problem.expected}'
+            for problem in self.problems
+        )
+        remedies = dict.fromkeys(problem.remedy for problem in self.problems)
+        return ' '.join([f'{facts}.', *remedies])
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weights of the network that a run gets, and the dial it is used with."""
+
+    path: Path
+    name: str
+    sha256: str
+    dial: float
+
+
+@dataclass(frozen=True)
+class Estimation:
+    """Which estimators serve a run.
+
+    Parameters
+    ----------
+    estimators
+        The first is the primary one, whose maps are ``_cbf`` and ``_att``.
+    wanted
+        What the user wanted as the primary one.
+    not_offered
+        What was asked for and cannot be given.
+    weights
+        Of the network, where it is among the estimators.
+    """
+
+    estimators: tuple[Estimator, ...] = (Estimator.LEAST_SQUARES,)
+    wanted: Estimator = Estimator.LEAST_SQUARES
+    not_offered: tuple[NotOffered, ...] = ()
+    weights: Weights | None = None
+
+    @property
+    def primary(self) -> Estimator:
+        """The estimator of ``_cbf`` and ``_att``."""
+        return self.estimators[0]
+
+    @property
+    def others(self) -> tuple[Estimator, ...]:
+        """The estimators beside it."""
+        return self.estimators[1:]
+
+    def without(self, refused: NotOffered) -> Estimation:
+        """Leave an estimator out; least squares takes the place of a primary one."""
+        left = tuple(each for each in self.estimators if each is not refused.estimator)
+        if refused.estimator is self.primary:
+            fallback = Estimator.LEAST_SQUARES
+            left = (fallback, *(each for each in left if each is not fallback))
+        weights = None if refused.estimator is Estimator.NETWORK else self.weights
+        return replace(
+            self, estimators=left, not_offered=(*self.not_offered, refused), weights=weights
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader of the results must know."""
+        sentences = [refused.sentence for refused in self.not_offered]
+        if self.primary is not self.wanted:
+            sentences.insert(
+                0, f'The primary estimate is that of {self.primary}, not of {self.wanted} as asked.'
+            )
+        return tuple(sentences)
+
+
+@dataclass(frozen=True)
 class ASLRun:
     """Everything the pipeline needs to know of one run before it opens an image.
 
@@ -103,6 +190,8 @@ class ASLRun:
         What the reader of the results must know.
     sources
         Every file that was read.
+    estimation
+        Which estimators serve the run.
     """
 
     name: str
@@ -118,6 +207,7 @@ class ASLRun:
     plan: tuple[PlanRow, ...] = ()
     notes: tuple[str, ...] = ()
     sources: tuple[Path, ...] = ()
+    estimation: Estimation = field(default_factory=Estimation)
 
     @property
     def has_raw_volumes(self) -> bool:

@@ -11,6 +11,21 @@ class Estimator(StrEnum):
     """How CBF and ATT are estimated."""
 
     LEAST_SQUARES = 'lsq'
+    #: ATT from strongly smoothed data, CBF at that ATT from lightly smoothed data.
+    HYBRID = 'hyb'
+    NETWORK = 'nn'
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    Estimator.LEAST_SQUARES: 'least squares',
+    Estimator.HYBRID: 'hybrid fit',
+    Estimator.NETWORK: 'network',
+}
 
 
 class Macrovascular(StrEnum):
@@ -76,6 +91,22 @@ class Misspecification(StrEnum):
 
 
 @dataclass(frozen=True)
+class NetworkOptions:
+    """How the network is used.
+
+    Parameters
+    ----------
+    dial
+        Weight of squared bias against variance, 1 (least error) to 8 (least bias).
+    weights
+        A file of weights, its model card beside it; those of the package when absent.
+    """
+
+    dial: float = 1.0
+    weights: Path | None = None
+
+
+@dataclass(frozen=True)
 class TrustOptions:
     """How noise and model are tested.
 
@@ -134,7 +165,9 @@ class Settings:
     participants, sessions
         Labels without ``sub-`` and ``ses-``; empty means all.
     estimators
-        The first is the primary one.
+        The first is the primary one. A run may get fewer; see `run.Estimation`.
+    network
+        How the network is used, where it is among them.
     physics
         Constants that override metadata.
     trust
@@ -159,7 +192,8 @@ class Settings:
     keep_work: bool = False
     participants: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
-    estimators: tuple[Estimator, ...] = (Estimator.LEAST_SQUARES,)
+    estimators: tuple[Estimator, ...] = (Estimator.LEAST_SQUARES, Estimator.NETWORK)
+    network: NetworkOptions = field(default_factory=NetworkOptions)
     physics: PhysicsOptions = field(default_factory=PhysicsOptions)
     trust: TrustOptions = field(default_factory=TrustOptions)
     n_processes: int = 1

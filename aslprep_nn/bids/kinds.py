@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aslprep_nn.maps import FitStatus
+from aslprep_nn.settings import Estimator
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,34 @@ CLASS_LEVELS = {
     4: 'arterial blood',
     5: 'the model does not fit, cause unclear',
 }
+
+
+def _beside(estimator: Estimator) -> dict[str, Kind]:
+    """Describe the maps of an estimator beside the primary one."""
+    kinds = {
+        'cbf': Kind(
+            f'_desc-{estimator}_cbf',
+            f'Cerebral blood flow, {estimator.label}; NaN where there is no estimate.',
+            CBF_UNIT,
+        ),
+        'att': Kind(
+            f'_desc-{estimator}_att',
+            f'Arterial transit time, {estimator.label}; NaN where there is no estimate.',
+            's',
+        ),
+        'std_cbf': Kind(
+            f'_desc-{estimator}std_cbf', f'Standard deviation of CBF, {estimator.label}.', CBF_UNIT
+        ),
+        'std_att': Kind(
+            f'_desc-{estimator}std_att', f'Standard deviation of ATT, {estimator.label}.', 's'
+        ),
+        'fitstatus': Kind(
+            f'_desc-{estimator}fitstatus_dseg', f'How each voxel ended, {estimator.label}.'
+        ),
+    }
+    return {f'{estimator}_{quantity}': kind for quantity, kind in kinds.items()}
+
+
 KINDS = {
     'cbf': Kind('_cbf', 'Cerebral blood flow; NaN where there is no estimate.', CBF_UNIT),
     'att': Kind('_att', 'Arterial transit time; NaN where there is no estimate.', 's'),
@@ -84,6 +113,10 @@ KINDS = {
     ),
     **{name: Kind(f'_desc-{name}_misspec', *about) for name, about in TRUST_MAPS.items()},
     'fitstatus': Kind('_desc-fitstatus_dseg', 'How the fit of each voxel ended.'),
+    **{name: kind for each in Estimator for name, kind in _beside(each).items()},
+    'difference_cbf': Kind(
+        '_desc-difference_cbf', 'CBF of the network less that of least squares.', CBF_UNIT
+    ),
     'still': Kind('_desc-preproc_asl', 'Motion-corrected series, scanner units.', SCANNER_UNIT),
     'm0': Kind(
         '_desc-preproc_m0scan',
@@ -107,6 +140,20 @@ STATUS_LEVELS = {
 }
 #: What the codes of an image mean.
 LEVELS: dict[str, dict[int, str]] = {
-    'fitstatus': {int(status): text for status, text in STATUS_LEVELS.items()},
+    name: {int(status): text for status, text in STATUS_LEVELS.items()}
+    for name in KINDS
+    if name.endswith('fitstatus')
+} | {
     'class': CLASS_LEVELS,
 }
+
+
+def of_estimator(quantity: str, estimator: Estimator, *, primary: Estimator) -> str:
+    """Name the map of a quantity by an estimator; that of the primary one needs no more words."""
+    return quantity if estimator is primary else f'{estimator}_{quantity}'
+
+
+def estimator_and_quantity(name: str) -> tuple[Estimator | None, str]:
+    """Take the name of `of_estimator` apart; None for what is the primary estimator's."""
+    word, _, quantity = name.partition('_')
+    return (Estimator(word), quantity) if word in tuple(Estimator) else (None, name)

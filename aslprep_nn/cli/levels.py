@@ -18,6 +18,7 @@ from aslprep_nn.cli.progress import show_progress
 from aslprep_nn.errors import MetadataError, NothingToProcessError, Problem, UsageError
 from aslprep_nn.pipeline import execution
 from aslprep_nn.pipeline.lock import claim
+from aslprep_nn.pipeline.offer import offer_estimators
 from aslprep_nn.pipeline.summary import write_summary
 from aslprep_nn.report.group import write_group
 from aslprep_nn.report.records import RunRecord, RunState
@@ -41,6 +42,7 @@ def participant(settings: Settings, console: Console) -> ExitCode:
         if isinstance(reading, RefusedRun)
     ]
     _report_failures(records, settings)
+    _say_what_is_not_offered(waiting)
     for run in runs:
         if run not in waiting:
             log.info('%s: done before with the same input and options, nothing to do', run.name)
@@ -100,6 +102,19 @@ def _process(
     return records
 
 
+def _say_what_is_not_offered(runs: Sequence[ASLRun]) -> None:
+    """Name the estimators that cannot serve, once for all runs that lack one for one reason."""
+    names: dict[tuple[str, int], list[str]] = {}
+    for run in runs:
+        estimation = run.estimation
+        level = logging.WARNING if estimation.primary is not estimation.wanted else logging.INFO
+        for note in estimation.notes:
+            names.setdefault((note, level), []).append(run.name)
+    for (note, level), lacking in names.items():
+        more = f' and {len(lacking) - 1} more' if len(lacking) > 1 else ''
+        log.log(level, '%s%s: %s', lacking[0], more, note)
+
+
 def _report_failures(records: Sequence[RunRecord], settings: Settings) -> None:
     for record in records:
         for problem in record.problems:
@@ -116,7 +131,9 @@ def _read(settings: Settings) -> list[Reading]:
         _require_description(settings.bids_dir)
     layout = open_dataset(settings.bids_dir, settings.participants, settings.sessions)
     series = find_series(layout, settings.participants, settings.sessions)
-    return [read_run(layout, path, settings) for path in series]
+    readings = [read_run(layout, path, settings) for path in series]
+    offered = iter(offer_estimators([r for r in readings if isinstance(r, ASLRun)], settings))
+    return [next(offered) if isinstance(r, ASLRun) else r for r in readings]
 
 
 def _require_device(device: str) -> None:

@@ -16,6 +16,7 @@ from aslprep_nn.settings import (
     M0Options,
     Macrovascular,
     Misspecification,
+    NetworkOptions,
     PhysicsOptions,
     ReferenceTissue,
     Settings,
@@ -26,6 +27,11 @@ from aslprep_nn.version import __version__
 EPILOG = """exit codes:
   0 all runs done     1 some run failed, the others are complete     2 usage
   3 nothing to process     65 the dataset cannot be processed     130 interrupted"""
+
+
+STANDARD_ESTIMATORS = (Estimator.LEAST_SQUARES, Estimator.NETWORK)
+#: Ends of the dial that a network is trained for.
+LEAST_DIAL, LARGEST_DIAL = 1.0, 8.0
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -39,7 +45,7 @@ def build_settings(options: argparse.Namespace, arguments: Sequence[str]) -> Set
     Raises
     ------
     UsageError
-        If the folders make no sense.
+        If folders or estimators make no sense.
     """
     bids_dir = options.bids_dir.resolve()
     output_dir = options.output_dir.resolve()
@@ -47,7 +53,11 @@ def build_settings(options: argparse.Namespace, arguments: Sequence[str]) -> Set
     to_write = {'OUTPUT_DIR': output_dir}
     if options.work_dir:
         to_write['--work-dir'] = work_dir
-    problems = _folder_problems(bids_dir, to_write)
+    estimators, weights = _estimators(options), options.weights and options.weights.resolve()
+    problems = [
+        *_folder_problems(bids_dir, to_write),
+        *_estimator_problems(estimators, options.primary, weights),
+    ]
     if problems:
         raise UsageError(problems)
     return Settings(
@@ -57,7 +67,8 @@ def build_settings(options: argparse.Namespace, arguments: Sequence[str]) -> Set
         keep_work=options.work_dir is not None,
         participants=_labels(options.participant_label, 'sub-'),
         sessions=_labels(options.session_label, 'ses-'),
-        estimators=tuple(Estimator(name) for name in dict.fromkeys(options.estimator)),
+        estimators=estimators,
+        network=NetworkOptions(options.nn_dial, weights),
         physics=PhysicsOptions(
             labeling_efficiency=options.labeling_efficiency,
             t1_blood=options.t1_blood,
@@ -141,9 +152,32 @@ def _add_estimation(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         '--estimator',
         nargs='+',
-        default=[Estimator.LEAST_SQUARES.value],
+        default=[estimator.value for estimator in STANDARD_ESTIMATORS],
         choices=[estimator.value for estimator in Estimator],
-        help='lsq: voxelwise least squares (default)',
+        help='one or more of lsq: voxelwise least squares; hyb: CBF at the ATT of smoothed data; '
+        'nn: a network that looks at neighbours (default: lsq nn). One that cannot serve a run is '
+        'named, and the run goes on without it',
+    )
+    group.add_argument(
+        '--primary',
+        choices=[estimator.value for estimator in Estimator],
+        help='whose maps are _cbf and _att; those of the others are _desc-<estimator>_cbf, … '
+        '(default: lsq, or the first of --estimator without it)',
+    )
+    group.add_argument(
+        '--nn-dial',
+        type=_dial,
+        default=NetworkOptions().dial,
+        metavar='1..8',
+        help='weight of bias against variance of the network: 1 least error, 8 least bias '
+        '(default: 1)',
+    )
+    group.add_argument(
+        '--weights',
+        type=Path,
+        metavar='FILE',
+        help='weights of the network, <name>.safetensors with <name>.json beside it (default: '
+        'those of the package)',
     )
     group.add_argument(
         '--labeling-efficiency',
@@ -274,6 +308,28 @@ def _labels(given: Sequence[str], prefix: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(label.removeprefix(prefix) for label in given))
 
 
+def _estimators(options: argparse.Namespace) -> tuple[Estimator, ...]:
+    """List the estimators asked for, the primary one first."""
+    asked = [Estimator(name) for name in dict.fromkeys(options.estimator)]
+    primary = options.primary or Estimator.LEAST_SQUARES
+    return tuple(sorted(asked, key=lambda estimator: estimator != primary))
+
+
+def _estimator_problems(
+    estimators: Sequence[Estimator], primary: str | None, weights: Path | None
+) -> list[Problem]:
+    """Check that the primary estimator is one of them, and that weights are a file."""
+    problems = []
+    if primary is not None and primary not in estimators:
+        expected = f'one of the estimators, {" ".join(estimators)}'
+        remedy = f'Add {primary} to --estimator.'
+        problems.append(Problem('--primary', '', primary, expected, remedy))
+    if weights is not None and not weights.is_file():
+        expected = 'a file of weights, <name>.safetensors'
+        problems.append(Problem(str(weights), '--weights', 'no file', expected, 'Check the path.'))
+    return problems
+
+
 def _folder_problems(bids_dir: Path, to_write: Mapping[str, Path]) -> list[Problem]:
     """Check the folders before hours are spent on them."""
     if not bids_dir.is_dir():
@@ -345,6 +401,13 @@ def _fraction(text: str) -> float:
     value = _positive(text)
     if value > 1:
         raise argparse.ArgumentTypeError(f'{text} is not between 0 and 1')
+    return value
+
+
+def _dial(text: str) -> float:
+    value = _number(text)
+    if not LEAST_DIAL <= value <= LARGEST_DIAL:
+        raise argparse.ArgumentTypeError(f'{text} is not between 1 and 8')
     return value
 
 

@@ -19,7 +19,7 @@ def show_plan(readings: Sequence[ASLRun | RefusedRun], settings: Settings) -> No
     for reading in readings:
         if isinstance(reading, ASLRun):
             console.print(_plan_table(reading))
-            for note in reading.notes:
+            for note in (*reading.notes, *reading.estimation.notes):
                 console.print(f'Note: {note}', markup=False)
         else:
             console.print(_problem_table(reading))
@@ -28,7 +28,7 @@ def show_plan(readings: Sequence[ASLRun | RefusedRun], settings: Settings) -> No
             {
                 'run': reading.name,
                 'plan': [vars(row) for row in reading.plan],
-                'notes': list(reading.notes),
+                'notes': [*reading.notes, *reading.estimation.notes],
             }
             for reading in readings
             if isinstance(reading, ASLRun)

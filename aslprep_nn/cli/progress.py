@@ -23,6 +23,9 @@ WORDS = {
     'calibrate_m0': 'calibrating',
     'fit_voxels': 'estimating CBF and ATT',
     'assess_trust': 'testing noise and model',
+    'estimate_hybrid': 'estimating by the hybrid fit',
+    'estimate_network': 'estimating by the network',
+    'gather_estimates': 'comparing the estimates',
     'write_derivatives': 'writing derivatives',
     'report_run': 'drawing the report',
 }

@@ -6,12 +6,22 @@ same. So its model card says what it saw, and an acquisition outside is refused 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from aslprep_nn.acquisition import Acquisition, LabelingType
 from aslprep_nn.errors import Problem
+from aslprep_nn.maps import FloatArray
+from aslprep_nn.preprocessing.brightness import (
+    GREY_MATTER_SHARE,
+    brightest,
+    late_delta_m,
+    mean_of_present,
+)
 from aslprep_nn.simulation import disturbances, planes, random_protocols, true_physics
 from aslprep_nn.simulation.dice import Interval
 
@@ -22,7 +32,7 @@ TIMING_MARGIN = 0.1
 SIZE_MARGIN = 0.1
 #: Fields with an entry for each kind of labelling.
 _OF_EACH_KIND = ('first_delay', 'duration')
-REMEDY = 'Give weights that were trained on such data with --weights; the other estimators go on.'
+REMEDY = 'The other estimators go on; --weights takes weights that were trained on such data.'
 
 
 @dataclass(frozen=True)
@@ -137,7 +147,8 @@ def refusals(
     timings = {(a.labeling, *timing) for a in acquisitions for timing in _timings(a)}
     if len(timings) == 1:
         expected = 'several: nothing measured shows that the network helps with one'
-        return [Problem(file, 'PostLabelingDelay', 'one delay', expected, REMEDY)]
+        remedy = 'Nothing has to be done: the formula for one delay is used.'
+        return [Problem(file, 'PostLabelingDelay', 'one delay', expected, remedy)]
     outside = [
         *_labeling(trained, acquisitions),
         *_outside('Number of timings', len(timings), trained.n_timings, '', 0.0),
@@ -210,3 +221,30 @@ def _by_labeling() -> tuple[
     duration[LabelingType.PASL] = random_protocols.BOLUS
     duration[LabelingType.VSASL] = random_protocols.VELOCITY_BOLUS
     return first, duration, Acquisition(LabelingType.PCASL, (1.8,), (1.8,), 0.85)
+
+
+def peak_snr(relative_delta_m: FloatArray, acquisition: Acquisition, noise: float) -> float:
+    """Measure the signal-to-noise ratio as `TrainingRange` counts it.
+
+    Grey matter is taken to be the brightest third of the brain. Its mean signal at the best
+    timing is a little below the mean of the peaks of its voxels.
+
+    Parameters
+    ----------
+    relative_delta_m
+        delta M / M0 in the brain, ``(voxel, measurement)``; NaN marks a missing measurement.
+    acquisition
+        Its protocol.
+    noise
+        Standard deviation of one measurement [delta M / M0].
+    """
+    late = late_delta_m(relative_delta_m, acquisition)
+    bright = relative_delta_m[brightest(late, GREY_MATTER_SHARE)]
+    pairs = list(zip(acquisition.pld, acquisition.labeling_duration, strict=True))
+    timings = sorted(set(pairs))
+    means = [
+        float(np.mean(mean_of_present(bright[:, [pair == timing for pair in pairs]])))
+        for timing in timings
+    ]
+    n_repetitions = len(pairs) / len(timings)
+    return max(means) * math.sqrt(n_repetitions) / noise

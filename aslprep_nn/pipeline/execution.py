@@ -47,11 +47,17 @@ def fingerprint(run: ASLRun, settings: Settings) -> str:
         digest.update(path.read_bytes())
     chosen = settings.physics, settings.trust, settings.estimators, settings.seed
     choices = (*chosen, __version__)
-    digest.update(
-        repr(
-            (choices, replace(run, sources=(), series=Path(), m0=replace(run.m0, path=None)))
-        ).encode()
+    weights = run.estimation.weights
+    if weights is not None:  # by content, not by place
+        weights = replace(weights, path=Path())
+    known = replace(
+        run,
+        sources=(),
+        series=Path(),
+        m0=replace(run.m0, path=None),
+        estimation=replace(run.estimation, weights=weights),
     )
+    digest.update(repr((choices, known)).encode())
     return digest.hexdigest()
 
 
@@ -179,10 +185,19 @@ class _Watch:
         return record
 
     def _done(self, run: ASLRun, node: engine.Node) -> RunRecord:
-        files = node.result.outputs.outputs
+        files, estimation = node.result.outputs.outputs, node.result.outputs.estimation
+        for note in estimation.notes:
+            if note not in run.estimation.notes:
+                log.warning('%s: %s', run.name, note)
         outputs = [str(Path(file).relative_to(self.settings.output_dir)) for file in files]
         record = RunRecord(
-            run.name, run.subject, RunState.DONE, seconds=self._seconds(run), version=__version__
+            run.name,
+            run.subject,
+            RunState.DONE,
+            seconds=self._seconds(run),
+            version=__version__,
+            estimators=tuple(map(str, estimation.estimators)),
+            not_offered=estimation.notes,
         )
         extra = {'fingerprint': fingerprint(run, self.settings), 'outputs': outputs}
         _write_record(self.settings, record, extra)

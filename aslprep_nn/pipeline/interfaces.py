@@ -1,6 +1,6 @@
 """The Nipype faces of the steps."""
 
-from aslprep_nn.pipeline import calibrate, outputs, steps, trust
+from aslprep_nn.pipeline import calibrate, gather, neighbours, outputs, steps, trust
 from aslprep_nn.pipeline.step import step
 
 RegridM0scan = step(calibrate.regrid_m0scan)
@@ -12,5 +12,8 @@ SubtractPairs = step(steps.subtract_pairs)
 CalibrateM0 = step(calibrate.calibrate_m0)
 FitVoxels = step(steps.fit_voxels)
 AssessTrust = step(trust.assess_trust)
+EstimateHybrid = step(neighbours.estimate_hybrid)
+EstimateNetwork = step(neighbours.estimate_network)
+GatherEstimates = step(gather.gather_estimates)
 WriteDerivatives = step(outputs.write_derivatives)
 ReportRun = step(outputs.report_run)

@@ -6,18 +6,20 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 
 from aslprep_nn.bids import derivatives as bids
-from aslprep_nn.bids.kinds import KINDS, TRUST_MAPS
+from aslprep_nn.bids.kinds import KINDS, TRUST_MAPS, of_estimator
 from aslprep_nn.calibration.evidence import M0Evidence
 from aslprep_nn.maps import FloatArray, ParameterMap
 from aslprep_nn.misspecification.summary import TrustSummary
+from aslprep_nn.pipeline.facts import facts_of_map, is_flow, unit_of
 from aslprep_nn.pipeline.images import Image, load, load_mask, load_series
+from aslprep_nn.pipeline.offer import with_estimation
 from aslprep_nn.preprocessing.motion import RAS_TO_LPS, registration_obstacle
 from aslprep_nn.report.quality import (
     describe_protocol,
@@ -27,26 +29,12 @@ from aslprep_nn.report.quality import (
 )
 from aslprep_nn.report.results import RunResults, Trust
 from aslprep_nn.report.run import write_run_report
-from aslprep_nn.run import ASLRun
-from aslprep_nn.settings import Misspecification, Settings
-from aslprep_nn.testability import TrustTest, possible_tests
+from aslprep_nn.run import ASLRun, Estimation
+from aslprep_nn.settings import Estimator, Settings
 from aslprep_nn.version import __version__
 from aslprep_nn.writing import write_atomically
 
-#: In mL/100 g/min, or relative where there is no M0.
-FLOWS = ('cbf', 'std_cbf', 'stdcbf')
-RELATIVE = 'relative: 1 is the median of the brain'
 TRUST_SUMMARY = '_desc-summary_misspec.json'
-SANDWICH = (
-    'the larger of the Cramér–Rao bound and of the sandwich covariance, which the scatter of the '
-    'repetitions implies without assumptions on the noise; the bound alone where ATT is too '
-    'uncertain for the sandwich'
-)
-SD_METHOD = {
-    True: 'Cramér–Rao bound averaged over the uncertainty of ATT, at the noise measured between '
-    'repetitions',
-    False: 'standard error of the mean over repetitions',
-}
 
 
 class Derivatives(NamedTuple):
@@ -67,7 +55,7 @@ def write_derivatives(
     delta_m: Path,
     m0: tuple[Path, ...],
     maps: tuple[Path, ...],
-    trust_maps: tuple[Path, ...] = (),
+    estimation: Estimation,
     trust_summary: Path | None = None,
     confounds: Path | None = None,
     transforms: Path | None = None,
@@ -80,25 +68,27 @@ def write_derivatives(
         What was processed, and how.
     reference, still, fov_mask, mask, delta_m, m0, maps
         Images; each file is named by its key in `bids.derivatives.KINDS`.
-    trust_maps, trust_summary
-        What the tests of noise and model found, where they were made; standard deviations among
-        the maps replace those of the fit.
+    estimation
+        Which estimators made them.
+    trust_summary
+        What the tests of noise and model found, where they were made.
     confounds, transforms
         Of motion correction, where there was one.
     """
+    run = with_estimation(run, estimation)
     cbf = next(path for path in maps if _name(path) == 'cbf')
     unit = 1.0 if run.has_m0 else float(np.nanmedian(load(cbf).data))
     written = []
-    images = (reference, still, fov_mask, mask, delta_m, *m0, *maps, *trust_maps)
-    for name, path in {_name(path): path for path in images}.items():
+    for path in (reference, still, fov_mask, mask, delta_m, *m0, *maps):
+        name = _name(path)
         target = bids.derivative_path(settings, run, name)
-        is_flow = name in FLOWS
         content = path.read_bytes()
-        if is_flow and unit != 1:
+        if is_flow(name) and unit != 1:
             content = _divided(path, unit)
         write_atomically(target, content)
         sidecar = target.with_name(target.name.replace('.nii.gz', '.json'))
-        write_atomically(sidecar, bids.sidecar(settings, run, name, _facts(run, settings, name)))
+        facts = facts_of_map(run, settings, name)
+        write_atomically(sidecar, bids.sidecar(settings, run, name, facts))
         written += [target, sidecar]
     tables = [
         *_write_context(run, settings),
@@ -109,15 +99,17 @@ def write_derivatives(
 
 
 class Report(NamedTuple):
-    """Every file the run leaves behind."""
+    """Every file the run leaves behind, and which estimators served it."""
 
     outputs: tuple[Path, ...]
+    estimation: Estimation
 
 
 def report_run(
     *,
     run: ASLRun,
     settings: Settings,
+    estimation: Estimation,
     written: tuple[Path, ...],
     relative_delta_m: Path,
     m0_evidence: Path,
@@ -126,7 +118,7 @@ def report_run(
     """Measure the quality of a run and draw its report."""
     found = M0Evidence.from_json(m0_evidence.read_text(encoding='utf-8'))
     results = _results(
-        run,
+        with_estimation(run, estimation),
         settings,
         written,
         relative_delta_m=relative_delta_m,
@@ -143,7 +135,8 @@ def report_run(
     named = json.loads(report.read_text(encoding='utf-8'))
     pictures = [*named['figures'], *named['viewer']['maps']]
     figures = [report.parent / picture['file'] for picture in pictures]
-    return Report((*written, target, target.with_suffix('.json'), *figures, report))
+    outputs = (*written, target, target.with_suffix('.json'), *figures, report)
+    return Report(outputs, estimation)
 
 
 def _results(
@@ -161,7 +154,6 @@ def _results(
         return load(bids.derivative_path(settings, run, name)).data
 
     made = {name for name in KINDS if bids.derivative_path(settings, run, name) in written}
-    present = [name for name in ('cbf', 'att', 'std_cbf', 'std_att') if name in made]
     confounds = bids.perf_dir(settings, run) / f'{run.name}_desc-confounds_timeseries.tsv'
     reference = load(bids.derivative_path(settings, run, 'reference'))
     return RunResults(
@@ -172,10 +164,7 @@ def _results(
         reference=reference.data,
         mask=load_mask(bids.derivative_path(settings, run, 'mask')),
         relative_delta_m=load_series(relative_delta_m).data,
-        maps={
-            name: ParameterMap(image(name), _unit(run, name), KINDS[name].description)
-            for name in present
-        },
+        maps=_maps_of(run.estimation.primary, run, made, image),
         status=image('fitstatus').astype(np.uint8),
         confounds=pd.read_csv(confounds, sep='\t', na_values='n/a')
         if run.has_raw_volumes
@@ -184,7 +173,14 @@ def _results(
         model_cbf_per_unit=model_cbf_per_unit,
         m0=image('m0') if 'm0' in made else None,
         trust=_read_trust(run, settings, written, image),
-        notes=(*run.notes, *m0_evidence.notes, *_motion_notes(run, reference)),
+        estimation=run.estimation,
+        others={each: _maps_of(each, run, made, image) for each in run.estimation.others},
+        notes=(
+            *run.notes,
+            *run.estimation.notes,
+            *m0_evidence.notes,
+            *_motion_notes(run, reference),
+        ),
         provenance={
             'Version': f'aslprep_nn {__version__}',
             'Command': settings.command,
@@ -195,33 +191,24 @@ def _results(
     )
 
 
+def _maps_of(
+    estimator: Estimator, run: ASLRun, made: set[str], image: Callable[[str], FloatArray]
+) -> dict[str, ParameterMap]:
+    """Collect the maps of an estimator by quantity."""
+    names = {
+        quantity: of_estimator(quantity, estimator, primary=run.estimation.primary)
+        for quantity in ('cbf', 'att', 'std_cbf', 'std_att')
+    }
+    return {
+        quantity: ParameterMap(image(name), unit_of(run, name), KINDS[name].description)
+        for quantity, name in names.items()
+        if name in made
+    }
+
+
 def _motion_notes(run: ASLRun, reference: Image) -> list[str]:
     obstacle = registration_obstacle(reference.data.shape, reference.affine)
     return [obstacle] if obstacle and run.has_raw_volumes else []
-
-
-def _facts(run: ASLRun, settings: Settings, name: str) -> dict[str, Any]:
-    """Return the sidecar fields that depend on the run and the kind of map."""
-    facts: dict[str, Any] = {}
-    if name in KINDS and _unit(run, name):
-        facts['Units'] = _unit(run, name)
-    if name in ('cbf', 'att'):
-        facts['Estimator'] = 'least squares' if run.estimates_att else 'single-delay formula'
-    if name == 'class':
-        facts['FalseDiscoveryRate'] = settings.trust.false_discovery_rate
-    if name.startswith('std_'):
-        is_tested = settings.trust.misspecification is not Misspecification.OFF
-        has_sandwich = is_tested and TrustTest.ASSUMPTIONS in possible_tests(run.acquisition)
-        facts['Method'] = SANDWICH if has_sandwich else SD_METHOD[run.estimates_att]
-    if name in FLOWS and not run.has_m0:
-        facts['Description'] = f'{KINDS[name].description} There is no M0: {RELATIVE}.'
-    return facts
-
-
-def _unit(run: ASLRun, name: str) -> str:
-    if name in FLOWS and not run.has_m0:
-        return '1'
-    return KINDS[name].unit
 
 
 def _write_context(run: ASLRun, settings: Settings) -> list[Path]:

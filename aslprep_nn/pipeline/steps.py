@@ -8,15 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from aslprep_nn.acquisition import Acquisition, VolumeType
 from aslprep_nn.calibration.slice_timing import slice_delay
-from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.estimation.single_delay import single_delay_cbf
-from aslprep_nn.maps import FitStatus, FloatArray
-from aslprep_nn.pipeline.images import load, load_mask, load_series, put_into, save
+from aslprep_nn.pipeline.fit_maps import save_fit
+from aslprep_nn.pipeline.images import load, load_mask, load_series, save
 from aslprep_nn.preprocessing import motion, resample
 from aslprep_nn.preprocessing.mask import brain_mask, difference_mask
 from aslprep_nn.preprocessing.pairs import pair_volumes, subtract_label
@@ -167,24 +165,8 @@ def fit_voxels(
         )
     else:
         fit = single_delay_cbf(voxels, acquisition, slice_delay=delay, device=place)
-    values = dict(fit.parameters) | {f'std_{name}': value for name, value in fit.std.items()}
-    paths = []
-    for name, value in values.items():
-        known = where_known(name, value, fit)
-        paths.append(save(folder / f'{name}.nii.gz', put_into(brain, known), affine))
-    status = np.full(brain.shape, FitStatus.OUTSIDE, dtype=np.uint8)
-    status[brain] = fit.status.cpu().numpy()
     torch.save(vars(fit), folder / 'fit.pt')
-    status_path = save(folder / 'fitstatus.nii.gz', status, affine)
-    return Estimates((*paths, status_path), folder / 'fit.pt')
-
-
-def where_known(name: str, values: Tensor, fit: Fit) -> FloatArray:
-    """Leave out ATT where it is not identifiable: it would be read as a transit time."""
-    unknown = fit.status == FitStatus.ATT_NOT_IDENTIFIABLE
-    if name in ('att', 'std_att'):
-        values = values.masked_fill(unknown, torch.nan)
-    return np.asarray(values.cpu().numpy())
+    return Estimates(save_fit(fit, brain, affine, folder), folder / 'fit.pt')
 
 
 def choose_device(name: str) -> str:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from nipype.pipeline import engine
 
 from aslprep_nn.pipeline import interfaces as do
-from aslprep_nn.pipeline.recipe import Output, Recipe
+from aslprep_nn.pipeline.recipe import Added, Output, Recipe
 from aslprep_nn.run import ASLRun
-from aslprep_nn.settings import Misspecification, Settings
+from aslprep_nn.settings import Estimator, Misspecification, Settings
 from aslprep_nn.testability import possible_tests
 
 
@@ -54,6 +54,15 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
         mask=still.mask,
         fit=fitted.fit,
     )
+    gathered = _gather(
+        asl,
+        run,
+        settings,
+        fitted=fitted,
+        trust_maps=trust.maps,
+        relative_delta_m=calibrated.relative_delta_m,
+        mask=still.mask,
+    )
     derivatives = asl.add(
         do.WriteDerivatives,
         run=run,
@@ -64,8 +73,8 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
         mask=still.mask,
         delta_m=difference.delta_m,
         m0=calibrated.m0,
-        maps=fitted.maps,
-        trust_maps=trust.maps,
+        maps=gathered.maps,
+        estimation=gathered.estimation,
         trust_summary=trust.summary,
         confounds=still.confounds,
         transforms=still.transforms,
@@ -74,12 +83,49 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
         do.ReportRun,
         run=run,
         settings=settings,
+        estimation=gathered.estimation,
         written=derivatives.written,
         relative_delta_m=calibrated.relative_delta_m,
         m0_evidence=calibrated.m0_evidence,
         model_cbf_per_unit=derivatives.model_cbf_per_unit,
     )
     return asl.workflow
+
+
+def _gather(
+    asl: Recipe,
+    run: ASLRun,
+    settings: Settings,
+    *,
+    fitted: Added,
+    trust_maps: Output | None,
+    relative_delta_m: Output,
+    mask: Output,
+) -> Added:
+    """Let the other estimators of the run look at the same data, and compare what they found."""
+    seen = {
+        'relative_delta_m': relative_delta_m,
+        'mask': mask,
+        'fit': fitted.fit,
+        'acquisition': run.acquisition,
+        'device': settings.device,
+        'n_threads': settings.n_threads,
+    }
+    estimates: dict[str, Output] = {}
+    if Estimator.HYBRID in run.estimation.estimators:
+        hybrid = asl.add(do.EstimateHybrid, **seen)
+        estimates |= {'hybrid': hybrid.maps, 'hybrid_problems': hybrid.problems}
+    weights = run.estimation.weights
+    if weights is not None:
+        network = asl.add(do.EstimateNetwork, weights=weights.path, dial=weights.dial, **seen)
+        estimates |= {'network': network.maps, 'network_problems': network.problems}
+    return asl.add(
+        do.GatherEstimates,
+        estimation=run.estimation,
+        least_squares=fitted.maps,
+        trust_maps=trust_maps,
+        **estimates,
+    )
 
 
 class _Trust(NamedTuple):

@@ -45,6 +45,10 @@ class RunRecord:
         How long it took.
     version
         Of the app.
+    estimators
+        Who estimated, the primary one first.
+    not_offered
+        Who was asked for and did not, and why, a sentence each.
     """
 
     run: str
@@ -55,6 +59,8 @@ class RunRecord:
     crash_file: str = ''
     seconds: float = 0.0
     version: str = ''
+    estimators: tuple[str, ...] = ()
+    not_offered: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> RunRecord:
@@ -69,6 +75,8 @@ class RunRecord:
             crash_file=facts.get('crash_file', ''),
             seconds=float(facts.get('seconds') or 0),
             version=facts.get('version', ''),
+            estimators=tuple(facts.get('estimators', ())),
+            not_offered=tuple(facts.get('not_offered', ())),
         )
 
     @property

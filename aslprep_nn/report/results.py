@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.maps import FloatArray, ParameterMap
 from aslprep_nn.misspecification.summary import TrustSummary
-from aslprep_nn.run import PlanRow
+from aslprep_nn.run import Estimation, PlanRow
+from aslprep_nn.settings import Estimator
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,10 @@ class RunResults:
         where there is none.
     trust
         What the tests of noise and model found; None where they were not made.
+    estimation
+        Which estimators served the run; ``maps`` and ``status`` are those of the primary one.
+    others
+        The maps of the estimators beside it, in its units.
     notes
         What the reader must know, each a sentence.
     provenance
@@ -92,5 +97,7 @@ class RunResults:
     model_cbf_per_unit: float = 1.0
     m0: FloatArray | None = None
     trust: Trust | None = None
+    estimation: Estimation = field(default_factory=Estimation)
+    others: Mapping[Estimator, Mapping[str, ParameterMap]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)

@@ -4,7 +4,7 @@ import pytest
 
 from aslprep_nn.cli.parser import build_settings, parse
 from aslprep_nn.errors import UsageError
-from aslprep_nn.settings import Misspecification, TrustOptions
+from aslprep_nn.settings import Estimator, Misspecification, NetworkOptions, TrustOptions
 
 
 def settings(tmp_path, *more):
@@ -35,6 +35,39 @@ def test_the_tests_of_noise_and_model_can_be_chosen(tmp_path):
     assert settings(tmp_path, *given).trust == TrustOptions(Misspecification.OFF, 0, 0.1)
 
 
+def test_least_squares_and_the_network_estimate_unless_told_otherwise(tmp_path):
+    given = settings(tmp_path)
+    assert given.estimators == (Estimator.LEAST_SQUARES, Estimator.NETWORK)
+    assert given.network == NetworkOptions(1.0, None)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'estimators'),
+    [
+        (('--primary', 'nn'), 'nn lsq'),
+        (('--estimator', 'hyb', 'lsq', 'hyb'), 'lsq hyb'),
+        (('--estimator', 'nn'), 'nn'),
+        (('--estimator', 'lsq', 'hyb', 'nn', '--primary', 'hyb'), 'hyb lsq nn'),
+    ],
+)
+def test_the_primary_estimator_comes_first_and_each_once(tmp_path, arguments, estimators):
+    assert ' '.join(settings(tmp_path, *arguments).estimators) == estimators
+
+
+def test_a_primary_estimator_that_was_not_asked_for_is_refused(tmp_path):
+    with pytest.raises(UsageError, match='--primary is nn; expected one of the estimators, lsq'):
+        settings(tmp_path, '--estimator', 'lsq', '--primary', 'nn')
+
+
+def test_weights_must_be_a_file_and_their_path_becomes_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match='--weights is no file'):
+        settings(tmp_path, '--weights', 'mine.safetensors')
+    (tmp_path / 'mine.safetensors').touch()
+    given = settings(tmp_path, '--weights', 'mine.safetensors', '--nn-dial', '8')
+    assert given.network == NetworkOptions(8.0, tmp_path / 'mine.safetensors')
+
+
 def test_work_goes_beside_the_output_unless_told_otherwise(tmp_path):
     assert settings(tmp_path).work_dir == tmp_path / 'out' / '.work'
     assert not settings(tmp_path).keep_work
@@ -51,6 +84,9 @@ def test_work_goes_beside_the_output_unless_told_otherwise(tmp_path):
         ('--device', 'tpu'),
         ('--device', 'cpu:1'),
         ('--estimator', 'magic'),
+        ('--primary', 'magic'),
+        ('--nn-dial', '0.5'),
+        ('--nn-dial', '9'),
         ('--misspecification', 'maybe'),
         ('--fdr', '0'),
         ('--fdr', '1'),
