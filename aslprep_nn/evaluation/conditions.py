@@ -91,7 +91,8 @@ def measured(phantoms: Phantoms, condition: Condition, seed: int) -> Iterator[Tr
     """Measure phantoms twice, a few at a time.
 
     The scanner's noise is thermal, the readout three-dimensional. The stated noise is the one
-    that the two repetitions tell. The same seed gives the same noise whatever is measured.
+    that the two repetitions tell. The same seed gives the same noise, but for its size, whatever
+    is measured.
 
     Yields
     ------
