@@ -78,6 +78,13 @@ class Profile:
 
         return cls(*(missing(N_ATT) for _ in range(4)), *(missing() for _ in range(6)))
 
+    def amplitude_at(self, att: Tensor) -> Tensor:
+        """Interpolate the mean of the amplitude given an ATT of each voxel, ``(voxel,)``."""
+        place = (att - FIRST_ATT) / (LAST_ATT - FIRST_ATT) * (N_ATT - 1)
+        below = place.nan_to_num().floor().clamp(0, N_ATT - 2).long()
+        first, second = (self.conditional_amplitude.gather(0, (below + i)[None])[0] for i in (0, 1))
+        return torch.lerp(first, second, (place - below).clamp(0, 1).to(first))
+
     def put(self, voxels: Tensor | slice, part: Profile) -> None:
         """Write the voxels of a part into their places."""
         for field in fields(self):

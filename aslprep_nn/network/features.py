@@ -27,6 +27,8 @@ MIDDLE_ATT = 1.5
 N_MOMENTS = 4
 #: Least reference amplitude, in posterior standard deviations: nothing is divided by noise.
 LEAST_SCALE = 0.1
+#: No candidate is believed to be further off [posterior standard deviations].
+FARTHEST = 20.0
 #: What stands for the moments outside the mask: no amplitude, unit standard deviation.
 OUTSIDE = (0.0, 1.0, 0.0, 1.0)
 
@@ -41,14 +43,23 @@ class FeatureSettings:
         Standard deviations of the kernels the profiles are taken after [voxel].
     """
 
-    smoothings: tuple[float, ...] = (0.0, 0.7, 1.5)
+    smoothings: tuple[float, ...] = (0.0, 0.7, 1.5, 3.0)
 
     @property
     def n_channels(self) -> int:
         """Number of channels."""
         apiece = 2 * N_ATT // POINTS_PER_CHANNEL + N_ATT // POINTS_PER_AMPLITUDE + N_MOMENTS
-        n_pairs = len(list(combinations(self.smoothings, 2)))
-        return apiece * len(self.smoothings) + 2 * n_pairs
+        return apiece * len(self.smoothings) + self.n_amplitude_candidates + self.n_att_candidates
+
+    @property
+    def n_att_candidates(self) -> int:
+        """Number of other estimates of ATT: one per smoothing."""
+        return len(self.smoothings) - 1
+
+    @property
+    def n_amplitude_candidates(self) -> int:
+        """Number of other estimates of the amplitude: one per smoothing, and per pair of them."""
+        return self.n_att_candidates + len(list(combinations(self.smoothings, 2)))
 
     @property
     def n_conditions(self) -> int:
@@ -84,6 +95,9 @@ class NetworkInput:
         Amplitude relative to the noise, by label type, ``(..., slice, amplitude)``.
     posterior
         What the network corrects; 0 outside the mask, its standard deviations 1.
+    candidates
+        How far other estimates of amplitude, and then of ATT, are from it in its standard
+        deviations, ``(..., slice, candidate, x, y)``.
     scale
         Reference amplitude by which all others were divided, ``(..., 1, 1, 1)`` [mL/100 g/min].
     """
@@ -93,6 +107,7 @@ class NetworkInput:
     conditions: Tensor
     amplitudes: Tensor
     posterior: Posterior
+    candidates: Tensor
     scale: Tensor
 
     @classmethod
@@ -117,8 +132,13 @@ class NetworkInput:
         posterior = Posterior(
             *(change(part, outside) for part, outside in zip(self.posterior, OUTSIDE, strict=True))
         )
-        features, mask = change(self.features, 0.0), change(self.mask, False)
-        return replace(self, features=features, mask=mask, posterior=posterior)
+        return replace(
+            self,
+            features=change(self.features, 0.0),
+            mask=change(self.mask, False),
+            posterior=posterior,
+            candidates=change(self.candidates, 0.0),
+        )
 
     def copied(self) -> NetworkInput:
         """Copy everything into memory of its own."""
@@ -139,8 +159,9 @@ def network_input(series: PerfusionSeries, settings: FeatureSettings | None = No
     profiles = [profile(m, series.voxel_noise) for m in measured]
     scale = _scale(profiles[-1])
     moments = [_posterior(p, scale) for p in profiles]
+    others = _candidates(profiles, moments, scale)
     channels = [_channels(p, q, scale) for p, q in zip(profiles, moments, strict=True)]
-    channels += [_difference(a, b, moments[0]) for a, b in combinations(moments, 2)]
+    channels.append(others.asinh())
     plain = series.measurements()
     return NetworkInput(
         features=series.image(torch.cat(channels)).movedim(0, 1),
@@ -153,6 +174,7 @@ def network_input(series: PerfusionSeries, settings: FeatureSettings | None = No
                 for part, outside in zip(moments[0], OUTSIDE, strict=True)
             )
         ),
+        candidates=series.image(others).movedim(0, 1),
         scale=scale.reshape(1, 1, 1),
     )
 
@@ -186,8 +208,22 @@ def _channels(found: Profile, moments: Posterior, scale: Tensor) -> Tensor:
     return torch.cat([pooled.sum(1), drop, (amplitude / scale).asinh(), torch.stack(summary)])
 
 
-def _difference(less_smooth: Posterior, smoother: Posterior, unit: Posterior) -> Tensor:
-    """Compare two smoothings in the standard deviations of a third, ``(2, voxel)``."""
-    amplitude = (less_smooth.amplitude - smoother.amplitude) / unit.amplitude_std
-    att = (less_smooth.att - smoother.att) / unit.att_std
-    return torch.stack([amplitude, att]).asinh()
+def _candidates(profiles: list[Profile], moments: list[Posterior], scale: Tensor) -> Tensor:
+    """Compare other estimates with the posterior mean of the voxel itself.
+
+    Those of smoothed data, and the amplitude of lightly smoothed data at the ATT of strongly
+    smoothed data, which much of the gain of neighbours comes from (see `estimation.hybrid`).
+
+    Returns
+    -------
+    Amplitudes, then ATT, in posterior standard deviations, ``(candidate, voxel)``.
+    """
+    own, *smoother = moments
+    amplitude = [other.amplitude for other in smoother]
+    for (lightly, _), (_, strongly) in combinations(zip(profiles, moments, strict=True), 2):
+        amplitude.append(lightly.amplitude_at(strongly.att) / scale)
+    far = [(one - own.amplitude) / own.amplitude_std for one in amplitude]
+    far += [(other.att - own.att) / own.att_std for other in smoother]
+    if not far:
+        return own.att.new_zeros(0, len(own.att))
+    return torch.stack(far).clamp(-FARTHEST, FARTHEST)

@@ -138,10 +138,17 @@ class AmplitudeAwareNetwork(nn.Module):
             _Block(widths[level + 1] + widths[level], widths[level], settings, modulated=True)
             for level in reversed(range(settings.n_levels - 1))
         )
-        self.head = nn.Conv2d(settings.width, N_OUTPUTS, 1)
-        self.gain = nn.Linear(N_AMPLITUDES, N_OUTPUTS) if path.reaches_output else None
+        n_outputs = N_OUTPUTS + sum(self._n_candidates)
+        self.head = nn.Conv2d(settings.width, n_outputs, 1)
+        self.gain = nn.Linear(N_AMPLITUDES, n_outputs) if path.reaches_output else None
         for parameter in (*self.head.parameters(), *(self.gain.parameters() if self.gain else ())):
             nn.init.zeros_(parameter)
+
+    @property
+    def _n_candidates(self) -> list[int]:
+        """Number of candidates for amplitude and ATT."""
+        features = self.settings.features
+        return [features.n_amplitude_candidates, features.n_att_candidates]
 
     def forward(self, given: NetworkInput, dial: Tensor) -> Estimate:
         """Estimate one volume, or several of one size.
@@ -157,13 +164,14 @@ class AmplitudeAwareNetwork(nn.Module):
         shape = given.features.shape
         mask = given.mask.flatten(0, -4).to(given.features)
         condition = self.encode_condition(self._condition(given, dial)).flatten(0, -2)
-        features = self.stem(given.features.flatten(0, -4)) * mask
+        features = self.stem(given.features.flatten(0, -4))
+        features = features * mask.to(features.dtype)
         features = self._with_neighbours(features, shape[:-3])
         output = self.head(self._unet(features, mask, condition))
         if self.gain is not None:
             gain = torch.tanh(self.gain(given.amplitudes.flatten(0, -2)))
             output = output * (1 + gain[..., None, None])
-        output = (output * mask).reshape(*shape[:-3], N_OUTPUTS, *shape[-2:])
+        output = (output * mask).reshape(*shape[:-3], -1, *shape[-2:])
         return self._correct(given, output.float())
 
     def _condition(self, given: NetworkInput, dial: Tensor) -> Tensor:
@@ -209,8 +217,15 @@ class AmplitudeAwareNetwork(nn.Module):
         return image[..., : size[0], : size[1]]
 
     def _correct(self, given: NetworkInput, output: Tensor) -> Estimate:
-        """Apply corrections in posterior standard deviations, and multiply the scale back."""
-        amplitude, att, log_amplitude_std, log_att_std = output.unbind(-3)
+        """Apply corrections in posterior standard deviations, and multiply the scale back.
+
+        A correction is free, plus a share of the way to each candidate.
+        """
+        corrections, *shares = torch.split(output, [N_OUTPUTS, *self._n_candidates], -3)
+        amplitude, att, log_amplitude_std, log_att_std = corrections.unbind(-3)
+        others = torch.split(given.candidates, self._n_candidates, -3)
+        to_amplitude, to_att = ((s * o).sum(-3) for s, o in zip(shares, others, strict=True))
+        amplitude, att = amplitude + to_amplitude, att + to_att
         known = given.posterior
         path = self.settings.amplitude_path
         scale = given.scale if path.reaches_output else torch.full_like(given.scale, TYPICAL_SCALE)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aslprep_nn.errors import Problem, UsageError
+from aslprep_nn.network.features import FeatureSettings
 from aslprep_nn.network.losses import (
     BiasReducedError,
     BiasVarianceError,
@@ -92,7 +93,7 @@ class TrainingRecipe:
     """
 
     seed: int = 1
-    n_steps: int = 4000
+    n_steps: int = 5000
     loss: LossName = LossName.BIAS_VARIANCE
     likelihood: float = 1.0
     reconstruction: float = 0.0
@@ -104,12 +105,12 @@ class TrainingRecipe:
     n_warmup: int = 200
     averaging: float = 0.995
     precision: Precision = Precision.MIXED
-    n_phantoms: int = 6
+    n_phantoms: int = 4
     batch: int = 4
     slices: int = 3
     size: int = 64
     pool: int = 24
-    renewal: int = 2
+    renewal: int = 4
     known_physics: float = 0.75
     amplitude_path: AmplitudePath = AmplitudePath.FULL
     surroundings: Surroundings = Surroundings.SPATIAL
@@ -119,7 +120,9 @@ class TrainingRecipe:
     @property
     def network(self) -> NetworkSettings:
         """The shape of the network."""
+        spatial = self.surroundings is Surroundings.SPATIAL
         return NetworkSettings(
+            features=FeatureSettings() if spatial else FeatureSettings((0.0,)),
             amplitude_path=self.amplitude_path,
             surroundings=self.surroundings,
             width=self.width,

@@ -182,6 +182,20 @@ def test_weights_are_repetitions(protocols):
     torch.testing.assert_close(once.probability, per_voxel.probability)
 
 
+def test_amplitudes_between_the_points_of_the_grid_are_interpolated(protocols, draw):
+    data = 3e-3 * draw(40 * 6, -1, 1, 8).reshape(40, 6)
+    found = profile(Measurements(data, protocols['pcasl']), torch.tensor(1e-3))
+    grid = att_grid(torch.float32)
+    for point in (0, 17, N_ATT - 1):
+        there = found.amplitude_at(grid[point].expand(40))
+        torch.testing.assert_close(there, found.conditional_amplitude[point], rtol=1e-4, atol=1e-3)
+    between = found.amplitude_at(grid[7:9].mean().expand(40))
+    middle = found.conditional_amplitude[7:9].mean(0)
+    torch.testing.assert_close(between, middle, rtol=1e-4, atol=1e-3)
+    outside = found.amplitude_at(torch.full((40,), 9.0))
+    torch.testing.assert_close(outside, found.conditional_amplitude[-1])
+
+
 def test_a_voxel_without_measurements_has_no_posterior(protocols):
     data = torch.full((2, 6), torch.nan, dtype=torch.float64)
     data[1] = 0.004

@@ -8,7 +8,7 @@ import torch
 
 from aslprep_nn.estimation.smoothing import smooth
 from aslprep_nn.network.conditioning import N_BOUNDS
-from aslprep_nn.network.features import network_input
+from aslprep_nn.network.features import FeatureSettings, network_input
 
 
 def told(brain):
@@ -45,7 +45,8 @@ def test_noise_that_neighbours_share_shows_in_the_misfit_of_smoothed_data(make_b
     for noise in (white, shared * precision.sqrt()):
         data = brain.series.relative_delta_m + 1e-3 * noise
         noisy = replace(brain.series, relative_delta_m=data, noise=torch.tensor(1e-3))
-        misfits.append(network_input(noisy).conditions[:, N_BOUNDS:])
+        given = network_input(noisy, FeatureSettings((0.0, 0.7, 1.5)))
+        misfits.append(given.conditions[:, N_BOUNDS:])
     independent, dependent = misfits
     assert independent.abs().max() < 0.25
     assert dependent[:, 0].abs().max() < 0.25

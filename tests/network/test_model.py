@@ -1,6 +1,7 @@
 """The network: it starts from the posterior mean, keeps the amplitude, and stays in its mask."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 import torch
@@ -64,6 +65,31 @@ def test_untrained_maps_are_those_of_the_posterior_mean(make_brain):
     assert (maps.status[~series.mask.flatten()] == FitStatus.OUTSIDE).all()
 
 
+def test_a_share_of_one_turns_an_estimate_into_its_candidate(make_brain):
+    """Candidates are amplitudes of three smoothings, then of six pairs, then three ATT."""
+    series, made = make_brain(noise=2e-3).series, network(trained=False)
+    smoothings = made.settings.features.smoothings
+    profiles = [
+        profile(series.smoothed(sigma) if sigma else series.measurements(), series.voxel_noise)
+        for sigma in smoothings
+    ]
+    pairs = list(combinations(range(4), 2))
+    expected = [
+        *((4 + i, profiles[i + 1].amplitude, 'amplitude') for i in range(3)),
+        *(
+            (7 + n, profiles[i].amplitude_at(profiles[j].att), 'amplitude')
+            for n, (i, j) in enumerate(pairs)
+        ),
+        *((13 + i, profiles[i + 1].att, 'att') for i in range(3)),
+    ]
+    for output, wanted, name in expected:
+        with torch.no_grad():
+            made.head.bias.zero_()
+            made.head.bias[output] = 1.0
+        found = getattr(run(made, series), name)[series.inside]
+        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
+
+
 def test_one_delay_or_no_voxel_is_no_trouble(make_brain):
     brain, made = make_brain('one_delay'), network()
     single = estimate(made, brain.series, 1.0)
@@ -86,8 +112,8 @@ def test_scaling_signal_and_noise_scales_the_amplitude_and_leaves_att(make_brain
     inside = brain.series.inside
     for part in ('amplitude', 'amplitude_std'):
         found, expected = getattr(after, part)[inside] / factor, getattr(before, part)[inside]
-        error = (found - expected).abs() / expected.abs().clamp(min=1)
-        assert error.max() < 1e-5
+        size = torch.maximum(expected.abs(), before.amplitude_std[inside])
+        assert ((found - expected).abs() / size).max() < 1e-5
     torch.testing.assert_close(after.att, before.att, rtol=0, atol=1e-5)
 
 
