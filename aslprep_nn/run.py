@@ -50,6 +50,8 @@ class M0Plan:
         Of the M0 volumes and of the series [s]; None where it is not stated, or not one.
     echo_correction
         What M0 is multiplied with where its echo time is not that of the series [1].
+    scale_correction
+        What M0 is multiplied with where it was stored in another unit than the series [1].
     """
 
     route: M0Route
@@ -60,6 +62,7 @@ class M0Plan:
     echo_time: float | None = None
     series_echo_time: float | None = None
     echo_correction: float = 1.0
+    scale_correction: float = 1.0
 
     @property
     def is_measured(self) -> bool:
@@ -184,6 +187,9 @@ class ASLRun:
         True where the background was suppressed; None where that is not stated.
     n_suppression_pulses
         How many pulses did it; None where that is not stated.
+    encoding
+        Of a time-encoded series: 1 where a sub-bolus is labelled, ``[volume of a cycle]
+        [sub-bolus]``; empty for any other.
     plan
         What will be done and why, for people.
     notes
@@ -204,6 +210,7 @@ class ASLRun:
     m0: M0Plan
     is_suppressed: bool | None = None
     n_suppression_pulses: int | None = None
+    encoding: tuple[tuple[int, ...], ...] = ()
     plan: tuple[PlanRow, ...] = ()
     notes: tuple[str, ...] = ()
     sources: tuple[Path, ...] = ()
@@ -212,7 +219,7 @@ class ASLRun:
     @property
     def has_raw_volumes(self) -> bool:
         """True where label and control are given, so that motion can be estimated."""
-        return VolumeType.CONTROL in self.volume_types
+        return not {VolumeType.CONTROL, VolumeType.LABEL}.isdisjoint(self.volume_types)
 
     @property
     def has_m0(self) -> bool:

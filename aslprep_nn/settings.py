@@ -28,6 +28,13 @@ _LABELS = {
 }
 
 
+class Organ(StrEnum):
+    """What was imaged: it sets T1 of tissue, how its voxels are found, and which CBF is usual."""
+
+    BRAIN = 'brain'
+    KIDNEY = 'kidney'
+
+
 class Macrovascular(StrEnum):
     """Whether the model includes label in arteries."""
 
@@ -142,6 +149,10 @@ class PhysicsOptions:
         How M0 is made.
     macrovascular
         Whether label in arteries is part of the model, where there are several delays.
+    hematocrit
+        That sets T1 of blood: a fraction [1], or the column of participants.tsv that holds it.
+    organ
+        What was imaged.
     """
 
     labeling_efficiency: float | None = None
@@ -150,6 +161,8 @@ class PhysicsOptions:
     partition_coefficient: float | None = None
     m0: M0Options = field(default_factory=M0Options)
     macrovascular: Macrovascular = Macrovascular.OFF
+    hematocrit: float | str | None = None
+    organ: Organ = Organ.BRAIN
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from bids.layout import BIDSLayout
 from aslprep_nn.acquisition import M0Type, VolumeType
 from aslprep_nn.bids.image import check_image, check_overlap
 from aslprep_nn.bids.m0scans import choose_m0scan
-from aslprep_nn.bids.protocol import DEFAULT_FIELD, FIELD_TOLERANCE
+from aslprep_nn.bids.philips import m0_scale_correction
 from aslprep_nn.bids.query import associated
 from aslprep_nn.bids.sidecar import IN_SECONDS, Sidecar, read_sidecar
 from aslprep_nn.calibration.m0 import echo_correction
-from aslprep_nn.constants import T2_STAR, Quantity
+from aslprep_nn.constants import DEFAULT_FIELD, T2_STAR, Quantity, at_field
 from aslprep_nn.errors import AslprepError
 from aslprep_nn.run import M0Plan, M0Route, Rival
 
@@ -73,8 +73,9 @@ def _separate(sidecar: Sidecar, layout: BIDSLayout, series: Path) -> M0Plan | No
     n_volumes = shape[3] if len(shape) > 3 else 1
     times = _repetition_times(own, range(n_volumes), n_volumes)
     echo_time, series_echo_time = read_echo_time(own), read_echo_time(sidecar)
+    scale = m0_scale_correction(sidecar, own)
     sidecar.problems += own.problems
-    if times is None:
+    if times is None or scale is None:
         return None
     correction = 1.0
     if echo_time is not None and series_echo_time is not None:
@@ -87,6 +88,7 @@ def _separate(sidecar: Sidecar, layout: BIDSLayout, series: Path) -> M0Plan | No
         echo_time=echo_time,
         series_echo_time=series_echo_time,
         echo_correction=correction,
+        scale_correction=scale,
     )
 
 
@@ -123,8 +125,7 @@ def read_echo_time(sidecar: Sidecar) -> float | None:
 def t2_star(sidecar: Sidecar) -> Quantity:
     """Choose T2* of cortex by field strength; that of 3 T where none is near."""
     field = sidecar.number('MagneticFieldStrength')
-    near = [strength for strength in T2_STAR if field and abs(strength - field) < FIELD_TOLERANCE]
-    return T2_STAR[near[0] if near else DEFAULT_FIELD]
+    return at_field(T2_STAR, field or DEFAULT_FIELD) or T2_STAR[DEFAULT_FIELD]
 
 
 def _of_series(

@@ -174,6 +174,8 @@ def _m0_fields(settings: Settings, run: ASLRun) -> dict[str, Any]:
         fields['M0Estimate'] = run.m0.estimate
     if run.m0.echo_correction != 1:
         fields['M0EchoTimeCorrection'] = run.m0.echo_correction
+    if run.m0.scale_correction != 1:
+        fields['M0ScaleCorrection'] = run.m0.scale_correction
     if run.m0.is_measured:
         fields['M0Method'] = settings.physics.m0.method.value
         fields['M0Smoothing'] = settings.physics.m0.smoothing

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from aslprep_nn.acquisition import Acquisition, VolumeType
+from aslprep_nn.acquisition import Acquisition, LabelingType, VolumeType
+from aslprep_nn.bids.encoding import MATRIX, is_encoded
 from aslprep_nn.bids.protocol import Constants
 from aslprep_nn.bids.sidecar import Sidecar
+from aslprep_nn.constants import DEFAULT_FIELD, FIELD_TOLERANCE
 from aslprep_nn.errors import Problem
 from aslprep_nn.run import M0Plan, M0Route, PlanRow
 from aslprep_nn.settings import M0Method, M0Options, Misspecification, Settings
@@ -15,7 +17,12 @@ from aslprep_nn.testability import possible_tests
 
 #: Below this [s] the M0 of voxels a tenth of which is fluid is too small by 5 % and more.
 SHORT_M0_TIME = 4.0
-EFFICIENCY_FIELDS = ('LabelingEfficiency', 'BackgroundSuppressionNumberPulses')
+DURATION_SOURCES = {
+    LabelingType.PCASL: 'LabelingDuration',
+    LabelingType.CASL: 'LabelingDuration',
+    LabelingType.PASL: 'BolusCutOffDelayTime',
+    LabelingType.VSASL: 'the delay: label is made until it is seen',
+}
 
 
 def plan_rows(
@@ -32,13 +39,13 @@ def plan_rows(
     volumes = ', '.join(f'{n} {kind}' for kind, n in counts.items())
     repetitions = Counter(acquisition.pld)
     rows = [
-        ('Label type', acquisition.labeling.value, 'ArterialSpinLabelingType'),
+        _labeling(sidecar, acquisition, volume_types),
         ('Volumes', volumes, 'aslcontext.tsv'),
         ('Delays', _listing(sorted(repetitions)) + ' s', 'PostLabelingDelay'),
         (
             'Labelling duration',
             _listing(sorted(set(acquisition.labeling_duration))) + ' s',
-            'LabelingDuration' if acquisition.labeling.is_continuous else 'BolusCutOffDelayTime',
+            DURATION_SOURCES[acquisition.labeling],
         ),
         (
             'Repetitions',
@@ -136,10 +143,51 @@ def notes(
             'The readout is 2-D but SliceTiming is absent: later slices have longer '
             'delays than assumed, and their CBF and ATT are biased. Add SliceTiming.'
         )
+    found += _about_labeling(sidecar, acquisition, volume_types) + _about_field(sidecar, settings)
     ignored = {VolumeType.NORF, VolumeType.NOT_AVAILABLE} & set(volume_types)
     if ignored:
         found.append(f'Volumes of type {", ".join(sorted(ignored))} were not used.')
     return tuple(found)
+
+
+def _labeling(
+    sidecar: Sidecar, acquisition: Acquisition, volume_types: Sequence[VolumeType]
+) -> tuple[str, str, str]:
+    if not is_encoded(sidecar, volume_types):
+        return ('Label type', acquisition.labeling.value, 'ArterialSpinLabelingType')
+    value = f'{acquisition.labeling.value}, time-encoded'
+    return ('Label type', value, f'ArterialSpinLabelingType, {MATRIX}')
+
+
+def _about_labeling(
+    sidecar: Sidecar, acquisition: Acquisition, volume_types: Sequence[VolumeType]
+) -> list[str]:
+    """Say how metadata were read that BIDS has no words for."""
+    found = []
+    if acquisition.labeling is LabelingType.VSASL:
+        found.append(
+            'BIDS has no words for VSASL: PostLabelingDelay was read as the time from the label '
+            'pulse to the readout, and ATT is the duration of the bolus.'
+        )
+    if is_encoded(sidecar, volume_types):
+        found.append(
+            f'BIDS has no words for time-encoded labelling: {MATRIX} was read as one column per '
+            'volume, 1 for control and -1 for label, and each delay as that of its sub-bolus.'
+        )
+    return found
+
+
+def _about_field(sidecar: Sidecar, settings: Settings) -> list[str]:
+    """Say where the default T1 of tissue is that of another field."""
+    field = sidecar.values.get('MagneticFieldStrength')
+    if settings.physics.t1_tissue is not None or not isinstance(field, int | float):
+        return []
+    if abs(field - DEFAULT_FIELD) <= FIELD_TOLERANCE * DEFAULT_FIELD:
+        return []
+    return [
+        f'The T1 of tissue taken is that at {DEFAULT_FIELD:g} T, but the field is {field:g} T: '
+        'give --t1-tissue where CBF or ATT depend on it (several delays, M0 of short TR).'
+    ]
 
 
 def _listing(values: Sequence[float]) -> str:
@@ -164,6 +212,9 @@ def _m0_rows(m0: M0Plan, options: M0Options) -> list[tuple[str, str, str]]:
     if m0.echo_correction != 1:
         value = f'M0 times {m0.echo_correction:.3g}, as its echo time differs'
         rows.append(('M0 echo time', value, 'EchoTime of both; T2* of cortex, Peters et al. 2007'))
+    if m0.scale_correction != 1:
+        value = f'M0 times {m0.scale_correction:.4g}, to the unit of the series'
+        rows.append(('M0 unit', value, 'PhilipsRescaleSlope, PhilipsScaleSlope of both'))
     if m0.is_measured and options.method is M0Method.REFERENCE:
         value = f'one M0 of blood, from {options.reference.label}'
         rows.append(('M0 method', value, 'options --m0-method, --m0-reference'))

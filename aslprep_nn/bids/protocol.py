@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aslprep_nn.acquisition import Acquisition, BolusCutOff, LabelingType
-from aslprep_nn.bids.sidecar import IN_SECONDS, Sidecar
+from aslprep_nn.bids.blood import read_t1_blood
+from aslprep_nn.bids.readout import read_slices
+from aslprep_nn.bids.sidecar import Sidecar
 from aslprep_nn.constants import (
     EFFICIENCY_PER_SUPPRESSION_PULSE,
     LABELING_EFFICIENCY,
     PARTITION_COEFFICIENT,
-    T1_BLOOD,
+    T1_KIDNEY,
     T1_TISSUE,
     Quantity,
 )
 from aslprep_nn.errors import MetadataError
-from aslprep_nn.settings import PhysicsOptions
+from aslprep_nn.settings import Organ, PhysicsOptions
 
-FIELD_TOLERANCE = 0.15  # scanners report 2.89 T for a nominal 3 T
-DEFAULT_FIELD = 3.0
-SLICE_AXES = {'i': 0, 'j': 1, 'k': 2}
+T1_OF_ORGAN = {Organ.BRAIN: T1_TISSUE, Organ.KIDNEY: T1_KIDNEY}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def read_labeling(sidecar: Sidecar) -> LabelingType | None:
     """Read how blood was labelled."""
     word = sidecar.text(
         'ArterialSpinLabelingType',
-        [LabelingType.PCASL, LabelingType.CASL, LabelingType.PASL],
+        list(LabelingType),
         'The name of the sequence or the protocol printout tells which it was.',
     )
     return LabelingType(word) if word else None
@@ -70,25 +70,30 @@ def read_timing(
         'Take it from the protocol: the time between the end of labelling (PASL: the '
         'inversion) and the first excitation.',
     )
-    durations, cut_off = _read_bolus(sidecar, labeling, n_volumes)
-    slices = _read_slices(sidecar, shape)
+    durations, cut_off = plds, None
+    if labeling is not LabelingType.VSASL:  # whose bolus lasts at least until the readout
+        durations, cut_off = _read_bolus(sidecar, labeling, n_volumes)
+    slices = read_slices(sidecar, shape)
     if plds is None or durations is None or slices is None:
         return None
     return Timing(plds, durations, slices[0], slices[1], cut_off)
 
 
 def read_constants(
-    sidecar: Sidecar, labeling: LabelingType | None, options: PhysicsOptions
+    sidecar: Sidecar,
+    labeling: LabelingType | None,
+    options: PhysicsOptions,
+    hematocrit: Quantity | None = None,
 ) -> Constants | None:
     """Choose each constant: option first, then sidecar, then the cited default."""
     efficiency = _efficiency(sidecar, labeling, options)
-    t1_blood = _t1_blood(sidecar, options)
+    t1_blood = read_t1_blood(sidecar, options, hematocrit)
     if efficiency is None or t1_blood is None:
         return None
     return Constants(
         efficiency,
         t1_blood,
-        _option(options.t1_tissue, 's', '--t1-tissue') or T1_TISSUE,
+        _option(options.t1_tissue, 's', '--t1-tissue') or T1_OF_ORGAN[options.organ],
         _option(options.partition_coefficient, 'mL/g', '--partition-coefficient')
         or PARTITION_COEFFICIENT,
     )
@@ -175,42 +180,6 @@ def _read_bolus(
     return (delays[0],) * n_volumes, BolusCutOff(technique)
 
 
-def _read_slices(sidecar: Sidecar, shape: tuple[int, ...]) -> tuple[tuple[float, ...], int] | None:
-    """Return the slice times in the order of the image's axis, and the axis."""
-    if not sidecar.states('SliceTiming') or sidecar.values.get('MRAcquisitionType') == '3D':
-        return (), 2
-    times = sidecar.seconds('SliceTiming')
-    direction = str(sidecar.values.get('SliceEncodingDirection') or 'k')
-    if direction.rstrip('-') not in SLICE_AXES:
-        sidecar.complain(
-            'SliceEncodingDirection',
-            'i, j or k, with or without "-"',
-            'Write the axis of the image along which slices are stacked.',
-        )
-        return None
-    axis = SLICE_AXES[direction.rstrip('-')]
-    if times is None:
-        return None
-    if len(times) != shape[axis]:
-        sidecar.complain(
-            'SliceTiming',
-            f'{shape[axis]} times, one per slice of the image',
-            'Convert the series again, or correct the array.',
-            found=f'an array of {len(times)}',
-        )
-        return None
-    repetition_times = sidecar.seconds('RepetitionTimePreparation')
-    if repetition_times and max(repetition_times) > 0 and max(times) >= max(repetition_times):
-        sidecar.complain(
-            'SliceTiming',
-            f'less than the repetition time {max(repetition_times):g} s',
-            IN_SECONDS,
-            found=f'up to {max(times):g}',
-        )
-        return None
-    return (times[::-1] if direction.endswith('-') else times), axis
-
-
 def _efficiency(
     sidecar: Sidecar, labeling: LabelingType | None, options: PhysicsOptions
 ) -> Quantity | None:
@@ -239,25 +208,6 @@ def _efficiency(
         f'{base}, times {EFFICIENCY_PER_SUPPRESSION_PULSE:g} for each of {n_pulses:g} '
         'background-suppression pulses, Garcia et al. 2005',
     )
-
-
-def _t1_blood(sidecar: Sidecar, options: PhysicsOptions) -> Quantity | None:
-    """Return the T1 of blood at the field of the scanner."""
-    chosen = _option(options.t1_blood, 's', '--t1-blood')
-    if chosen is not None:
-        return chosen
-    field = sidecar.number('MagneticFieldStrength')
-    if field is None:
-        default = T1_BLOOD[DEFAULT_FIELD]
-        return replace(default, source=f'{default.source}; MagneticFieldStrength is absent')
-    for nominal, quantity in T1_BLOOD.items():
-        if abs(field - nominal) <= FIELD_TOLERANCE:
-            return quantity
-    fields = ' or '.join(f'{nominal:g} T' for nominal in T1_BLOOD)
-    sidecar.complain(
-        'MagneticFieldStrength', fields, 'For another field give the T1 of blood by --t1-blood.'
-    )
-    return None
 
 
 def _option(value: float | None, unit: str, name: str) -> Quantity | None:

@@ -11,11 +11,14 @@ from bids.layout import BIDSLayout
 
 from aslprep_nn.acquisition import Acquisition, VolumeType
 from aslprep_nn.bids import protocol
+from aslprep_nn.bids.blood import read_hematocrit
 from aslprep_nn.bids.calibration import read_m0
 from aslprep_nn.bids.context import Context, read_context, read_pairs
+from aslprep_nn.bids.encoding import Encoding, is_encoded, read_encoding
 from aslprep_nn.bids.image import check_image
 from aslprep_nn.bids.plan import notes, plan_rows, testing_problems
 from aslprep_nn.bids.query import associated, entities_of
+from aslprep_nn.bids.readout import refuse_readouts
 from aslprep_nn.bids.sidecar import Sidecar, read_sidecar
 from aslprep_nn.errors import AslprepError, MetadataError, Problem
 from aslprep_nn.run import ASLRun, M0Plan, RefusedRun
@@ -79,25 +82,24 @@ def _assemble(
     context: Context | None,
 ) -> ASLRun | None:
     """Ask the sidecar everything; None where an answer is missing."""
+    entities = entities_of(series)
+    refuse_readouts(sidecar, series)
     labeling = protocol.read_labeling(sidecar)
     timing = protocol.read_timing(sidecar, labeling, shape)
-    constants = protocol.read_constants(sidecar, labeling, settings.physics)
+    cells = read_hematocrit(sidecar, settings.physics, Path(layout.root), entities['subject'])
+    constants = protocol.read_constants(sidecar, labeling, settings.physics, cells)
     m0 = read_m0(sidecar, layout, series, context.volume_types if context else ())
     if labeling is None or timing is None or constants is None or context is None:
         return None
-    try:
-        pairs = read_pairs(context, timing.of_volumes)
-    except MetadataError as error:
-        sidecar.problems += error.problems
+    encoding = _measurements(sidecar, context, timing)
+    if encoding is None:
         return None
-    measurements = [pair.label for pair in pairs] or [
-        index for index, kind in enumerate(context.volume_types) if kind is VolumeType.DELTAM
-    ]
-    acquisition = protocol.build_acquisition(sidecar, labeling, timing, constants, measurements)
+    acquisition = protocol.build_acquisition(
+        sidecar, labeling, timing, constants, encoding.measurements
+    )
     if acquisition is None or m0 is None:
         return None
     sidecar.problems += testing_problems(series.name, acquisition, settings)
-    entities = entities_of(series)
     facts = _PlanFacts(
         volume_types=context.volume_types, acquisition=acquisition, m0=m0, settings=settings
     )
@@ -112,10 +114,26 @@ def _assemble(
         m0=m0,
         is_suppressed=sidecar.flag('BackgroundSuppression'),
         n_suppression_pulses=protocol.read_suppression_pulses(sidecar),
+        encoding=encoding.labelled,
         plan=plan_rows(sidecar, constants=constants, **facts),
         notes=notes(sidecar, **facts),
         sources=_sources(layout, series, m0),
     )
+
+
+def _measurements(sidecar: Sidecar, context: Context, timing: protocol.Timing) -> Encoding | None:
+    """Find what measures delta M: pairs, given differences, or the sub-boluses of an encoding."""
+    if is_encoded(sidecar, context.volume_types):
+        return read_encoding(sidecar, context.volume_types, timing)
+    try:
+        pairs = read_pairs(context, timing.of_volumes)
+    except MetadataError as error:
+        sidecar.problems += error.problems
+        return None
+    volumes = tuple(pair.label for pair in pairs) or tuple(
+        index for index, kind in enumerate(context.volume_types) if kind is VolumeType.DELTAM
+    )
+    return Encoding((), volumes)
 
 
 def _context(layout: BIDSLayout, series: Path, shape: tuple[int, ...]) -> Context:

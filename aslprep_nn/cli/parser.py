@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from aslprep_nn.bids.blood import as_fraction
 from aslprep_nn.errors import Problem, UsageError
 from aslprep_nn.settings import (
     Estimator,
@@ -17,6 +18,7 @@ from aslprep_nn.settings import (
     Macrovascular,
     Misspecification,
     NetworkOptions,
+    Organ,
     PhysicsOptions,
     ReferenceTissue,
     Settings,
@@ -81,6 +83,8 @@ def build_settings(options: argparse.Namespace, arguments: Sequence[str]) -> Set
                 smoothing=options.m0_smoothing,
             ),
             macrovascular=Macrovascular(options.macrovascular),
+            hematocrit=options.hematocrit,
+            organ=Organ(options.organ),
         ),
         trust=TrustOptions(
             misspecification=Misspecification(options.misspecification),
@@ -190,10 +194,18 @@ def _add_estimation(group: argparse._ArgumentGroup) -> None:
         '--t1-blood',
         type=_positive,
         metavar='S',
-        help='T1 of arterial blood (default: 1.65 at 3 T, 1.35 at 1.5 T)',
+        help='T1 of arterial blood (default: 1.122 at 0.55 T, 1.35 at 1.5 T, 1.65 at 3 T, 2.087 at '
+        '7 T, between these by the formula of --hematocrit)',
     )
     group.add_argument(
-        '--t1-tissue', type=_positive, metavar='S', help='T1 of tissue (default: 1.2)'
+        '--hematocrit',
+        type=_hematocrit,
+        metavar='HCT',
+        help='red cells as a fraction or in percent, or the column of participants.tsv that holds '
+        'them: sets T1 of blood by Hales et al. 2016, 1.5 to 7 T',
+    )
+    group.add_argument(
+        '--t1-tissue', type=_positive, metavar='S', help='T1 of tissue (default: 1.2; kidney: 1.4)'
     )
     group.add_argument(
         '--partition-coefficient',
@@ -202,6 +214,13 @@ def _add_estimation(group: argparse._ArgumentGroup) -> None:
         help='lambda, blood to brain (default: .9)',
     )
     _add_m0(group)
+    group.add_argument(
+        '--organ',
+        choices=[organ.value for organ in Organ],
+        default=Organ.BRAIN.value,
+        help='what was imaged; kidney: T1 of tissue 1.4 s, every voxel that is not air instead of '
+        'a brain mask, and other usual values (default: brain)',
+    )
     group.add_argument(
         '--macrovascular',
         choices=[choice.value for choice in Macrovascular],
@@ -408,6 +427,18 @@ def _dial(text: str) -> float:
     value = _number(text)
     if not LEAST_DIAL <= value <= LARGEST_DIAL:
         raise argparse.ArgumentTypeError(f'{text} is not between 1 and 8')
+    return value
+
+
+def _hematocrit(text: str) -> float | str:
+    """Read a number; a word names a column."""
+    try:
+        float(text.removesuffix('%'))
+    except ValueError:
+        return text
+    value = as_fraction(text)
+    if value is None:
+        raise argparse.ArgumentTypeError(f'{text} is no hematocrit, such as .43 or 43%')
     return value
 
 

@@ -108,7 +108,8 @@ def _m0_volumes(
 ) -> FloatArray:
     """Return the volumes that show M0, ``(x, y, z, volume)``."""
     if m0scan is not None:
-        return load_series(m0scan).data
+        volumes: FloatArray = load_series(m0scan).data * np.float32(plan.scale_correction)
+        return volumes
     wanted = VolumeType.CONTROL if plan.route is M0Route.CONTROL else VolumeType.M0SCAN
     return np.asarray(still.data[..., np.array(volume_types) == wanted])
 

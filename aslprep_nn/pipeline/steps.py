@@ -16,9 +16,10 @@ from aslprep_nn.estimation.single_delay import single_delay_cbf
 from aslprep_nn.pipeline.fit_maps import save_fit
 from aslprep_nn.pipeline.images import load, load_mask, load_series, save
 from aslprep_nn.preprocessing import motion, resample
-from aslprep_nn.preprocessing.mask import brain_mask, difference_mask
+from aslprep_nn.preprocessing.encoding import decode_cycles
+from aslprep_nn.preprocessing.mask import body_mask, brain_mask, difference_mask
 from aslprep_nn.preprocessing.pairs import pair_volumes, subtract_label
-from aslprep_nn.settings import Macrovascular
+from aslprep_nn.settings import Macrovascular, Organ
 
 PARAMETER_COLUMNS = ('trans_x', 'trans_y', 'trans_z', 'rot_x', 'rot_y', 'rot_z')
 VolumeTypes = tuple[VolumeType, ...]
@@ -100,11 +101,19 @@ class BrainMask(NamedTuple):
 
 
 def mask_brain(
-    *, reference: Path, shows_tissue: bool, series: Path, fov_mask: Path, folder: Path
+    *,
+    reference: Path,
+    shows_tissue: bool,
+    series: Path,
+    fov_mask: Path,
+    folder: Path,
+    organ: Organ = Organ.BRAIN,
 ) -> BrainMask:
-    """Find the brain in the reference, within the common field of view."""
+    """Find the brain, or all of the body, in the reference and the common field of view."""
     image, affine = load(reference)
-    if shows_tissue:
+    if shows_tissue and organ is not Organ.BRAIN:
+        mask = body_mask(image)
+    elif shows_tissue:
         mask = brain_mask(image, affine)
     else:
         mask = difference_mask(load_series(series).data, affine)
@@ -123,11 +132,17 @@ def subtract_pairs(
     volume_types: VolumeTypes,
     timings: tuple[tuple[float, float], ...],
     folder: Path,
+    encoding: tuple[tuple[int, ...], ...] = (),
 ) -> Difference:
-    """Pair and subtract, or pick the differences that were given."""
+    """Pair and subtract, decode, or pick the differences that were given."""
     data, affine = load_series(series)
+    types = np.array(volume_types)
+    if encoding:
+        encoded = data[..., np.isin(types, (VolumeType.CONTROL, VolumeType.LABEL))]
+        delta_m = decode_cycles(encoded, encoding)
+        return Difference(save(folder / 'delta_m.nii.gz', delta_m, affine))
     pairs = pair_volumes(volume_types, timings)
-    given = np.array(volume_types) == VolumeType.DELTAM
+    given = types == VolumeType.DELTAM
     delta_m = subtract_label(data, pairs) if pairs else data[..., given]
     return Difference(save(folder / 'delta_m.nii.gz', delta_m, affine))
 

@@ -26,7 +26,7 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
     asl = Recipe(run.name)
     still = _hold_still(asl, run, settings)
     facts = {'series': still.series, 'volume_types': run.volume_types}
-    difference = asl.add(do.SubtractPairs, timings=run.timings, **facts)
+    difference = asl.add(do.SubtractPairs, timings=run.timings, encoding=run.encoding, **facts)
     calibrated = asl.add(
         do.CalibrateM0,
         delta_m=difference.delta_m,
@@ -193,6 +193,7 @@ def _hold_still(asl: Recipe, run: ASLRun, settings: Settings) -> _StillHead:
         shows_tissue=reference.shows_tissue,
         series=still.series,
         fov_mask=still.fov_mask,
+        organ=settings.physics.organ,
     )
     return _StillHead(
         series=still.series,

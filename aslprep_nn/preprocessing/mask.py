@@ -56,6 +56,29 @@ def brain_mask(reference: FloatArray, affine: FloatArray) -> NDArray[np.bool_]:
     return _solid_part(even > BRAIN_LEVEL * np.median(even[head]), affine)
 
 
+def body_mask(reference: FloatArray) -> NDArray[np.bool_]:
+    """Find everything that is not air: the voxels of an abdomen, whatever organs it holds.
+
+    No organ is larger, brighter or more connected than the others here: Otsu's threshold on the
+    logarithm parts tissue, dim as it may be far from the coil, from air.
+
+    Parameters
+    ----------
+    reference
+        M0 or mean control, ``(x, y, z)``; NaN is read as air.
+
+    Raises
+    ------
+    ImageError
+        If no voxel stands out from the background.
+    """
+    image = np.nan_to_num(reference).clip(min=0)
+    if not np.ptp(image):
+        return _not_empty(np.zeros(reference.shape, dtype=np.bool_))
+    floor = image[image > 0].min()
+    return _not_empty(_above_otsu(np.log(image.clip(min=floor))))
+
+
 def difference_mask(delta_m: FloatArray, affine: FloatArray) -> NDArray[np.bool_]:
     """Find the head where only differences were given.
 
