@@ -226,6 +226,19 @@ class ASLRun:
         """True where CBF comes out in absolute units."""
         return self.m0.route is not M0Route.NONE
 
+    def with_label_and_control_swapped(self) -> ASLRun:
+        """Return the run as it is if its aslcontext.tsv has the two the wrong way round."""
+        other = {
+            VolumeType.CONTROL: VolumeType.LABEL,
+            VolumeType.LABEL: VolumeType.CONTROL,
+        }
+        row = PlanRow('Label and control', 'swapped', 'option --swap-label-control')
+        return replace(
+            self,
+            volume_types=tuple(other.get(kind, kind) for kind in self.volume_types),
+            plan=(*self.plan, row),
+        )
+
     @property
     def estimates_att(self) -> bool:
         """True where the protocol has more than one timing."""

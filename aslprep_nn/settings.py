@@ -193,6 +193,10 @@ class Settings:
         'auto', 'cpu', 'cuda' or 'cuda:N'.
     seed
         Of every random choice.
+    swap_label_control
+        True where aslcontext.tsv calls label control and control label.
+    is_strict
+        True to end with an error where a result is implausible.
     skip_bids_validation
         True to start even where dataset_description.json is not as BIDS asks.
     command
@@ -213,5 +217,7 @@ class Settings:
     n_threads: int = 1
     device: str = 'auto'
     seed: int = 1
+    swap_label_control: bool = False
+    is_strict: bool = False
     skip_bids_validation: bool = False
     command: str = ''

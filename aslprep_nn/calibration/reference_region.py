@@ -124,7 +124,7 @@ def find_region(
     n_voxels = max(FEWEST_VOXELS, round(FLUID_VOLUME / voxel))
     if deep.sum() < n_voxels or not white.any():
         raise _not_found(tissue, f'{int(deep.sum())} voxels')
-    return deep & (score >= np.sort(score[deep])[-n_voxels])
+    return np.asarray(deep & (score >= np.sort(score[deep])[-n_voxels]))
 
 
 def _white_matter(
@@ -138,7 +138,9 @@ def _white_matter(
     typical = float(np.median(image[region]))
     region &= np.abs(image - typical) <= SPREAD * typical
     labels, n_parts = ndimage.label(region)
-    return labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:])) if n_parts else region
+    if not n_parts:
+        return region
+    return np.asarray(labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:])))
 
 
 def _fluid_score(

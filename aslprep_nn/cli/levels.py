@@ -20,8 +20,9 @@ from aslprep_nn.pipeline import execution
 from aslprep_nn.pipeline.lock import claim
 from aslprep_nn.pipeline.offer import offer_estimators
 from aslprep_nn.pipeline.summary import write_summary
+from aslprep_nn.quality.findings import Gate
 from aslprep_nn.report.group import write_group
-from aslprep_nn.report.records import RunRecord, RunState
+from aslprep_nn.report.records import RunRecord, RunState, read_records
 from aslprep_nn.run import ASLRun, RefusedRun
 from aslprep_nn.settings import Settings
 
@@ -58,9 +59,11 @@ def participant(settings: Settings, console: Console) -> ExitCode:
     log.info('%d of %d runs done%s', len(readings) - n_failed, len(readings), failed)
     for subject in dict.fromkeys(reading.subject for reading in readings):
         log.info('Report: %s', settings.output_dir / f'sub-{subject}.html')
+    n_implausible = _report_implausible([run.name for run in runs], settings)
     if not runs:
         return ExitCode.DATASET_UNUSABLE
-    return ExitCode.SOME_FAILED if n_failed else ExitCode.DONE
+    is_bad = n_failed or (settings.is_strict and n_implausible)
+    return ExitCode.SOME_FAILED if is_bad else ExitCode.DONE
 
 
 def group(settings: Settings) -> ExitCode:
@@ -115,6 +118,22 @@ def _say_what_is_not_offered(runs: Sequence[ASLRun]) -> None:
         log.log(level, '%s%s: %s', lacking[0], more, note)
 
 
+def _report_implausible(run_names: Sequence[str], settings: Settings) -> int:
+    """Warn of results that cannot be right, made now or before; return how many there are."""
+    flagged = [
+        record
+        for record in read_records(settings.output_dir)
+        if record.run in run_names and record.gates
+    ]
+    for record in flagged:
+        log.warning(
+            '%s: the result cannot be right (%s); its report says why',
+            record.run,
+            ', '.join(Gate(gate).meaning for gate in record.gates),
+        )
+    return len(flagged)
+
+
 def _report_failures(records: Sequence[RunRecord], settings: Settings) -> None:
     for record in records:
         for problem in record.problems:
@@ -131,9 +150,16 @@ def _read(settings: Settings) -> list[Reading]:
         _require_description(settings.bids_dir)
     layout = open_dataset(settings.bids_dir, settings.participants, settings.sessions)
     series = find_series(layout, settings.participants, settings.sessions)
-    readings = [read_run(layout, path, settings) for path in series]
+    readings = [_corrected(read_run(layout, path, settings), settings) for path in series]
     offered = iter(offer_estimators([r for r in readings if isinstance(r, ASLRun)], settings))
     return [next(offered) if isinstance(r, ASLRun) else r for r in readings]
+
+
+def _corrected(reading: Reading, settings: Settings) -> Reading:
+    """Apply what the user says is wrong with the metadata."""
+    if settings.swap_label_control and isinstance(reading, ASLRun):
+        return reading.with_label_and_control_swapped()
+    return reading
 
 
 def _require_device(device: str) -> None:

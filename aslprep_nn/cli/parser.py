@@ -27,7 +27,8 @@ from aslprep_nn.settings import (
 from aslprep_nn.version import __version__
 
 EPILOG = """exit codes:
-  0 all runs done     1 some run failed, the others are complete     2 usage
+  0 all runs done     1 some run failed, the others are complete; with --strict, some is
+  implausible     2 usage
   3 nothing to process     65 the dataset cannot be processed     130 interrupted"""
 
 
@@ -95,6 +96,8 @@ def build_settings(options: argparse.Namespace, arguments: Sequence[str]) -> Set
         n_threads=options.omp_nthreads,
         device=options.device,
         seed=options.seed,
+        swap_label_control=options.swap_label_control,
+        is_strict=options.strict,
         skip_bids_validation=options.skip_bids_validation,
         command=shlex.join(['aslprep_nn', *arguments]),
     )
@@ -120,7 +123,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_filters(parser.add_argument_group('filters'))
     _add_estimation(parser.add_argument_group('estimation'))
-    _add_trust(parser.add_argument_group('trust'))
+    trust = parser.add_argument_group('trust')
+    _add_trust(trust)
+    _add_plausibility(trust)
     _add_resources(parser.add_argument_group('resources'))
     return parser
 
@@ -229,6 +234,21 @@ def _add_estimation(group: argparse._ArgumentGroup) -> None:
         'call for it, at a calibrated rate of false positives (default: off)',
     )
     group.add_argument('--seed', type=int, default=1, help='of every random choice (default: 1)')
+
+
+def _add_plausibility(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        '--strict',
+        action='store_true',
+        help='end with exit code 1 where a result cannot be right (negative perfusion, CBF out of '
+        'range, M0 in another unit ...); it is marked in report and tables in any case',
+    )
+    group.add_argument(
+        '--swap-label-control',
+        action='store_true',
+        help='read label as control and control as label in all runs chosen: for an aslcontext.tsv '
+        'that has them the wrong way round',
+    )
 
 
 def _add_m0(group: argparse._ArgumentGroup) -> None:

@@ -197,6 +197,7 @@ class _Watch:
             seconds=self._seconds(run),
             version=__version__,
             estimators=tuple(map(str, estimation.estimators)),
+            gates=tuple(node.result.outputs.gates),
             not_offered=estimation.notes,
         )
         extra = {'fingerprint': fingerprint(run, self.settings), 'outputs': outputs}

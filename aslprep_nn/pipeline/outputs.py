@@ -21,6 +21,7 @@ from aslprep_nn.pipeline.facts import facts_of_map, is_flow, unit_of
 from aslprep_nn.pipeline.images import Image, load, load_mask, load_series
 from aslprep_nn.pipeline.offer import with_estimation
 from aslprep_nn.preprocessing.motion import RAS_TO_LPS, registration_obstacle
+from aslprep_nn.report.plausibility import implausible
 from aslprep_nn.report.quality import (
     describe_protocol,
     measure_quality,
@@ -99,9 +100,10 @@ def write_derivatives(
 
 
 class Report(NamedTuple):
-    """Every file the run leaves behind, and which estimators served it."""
+    """What the run leaves behind, what makes it implausible, and who estimated."""
 
     outputs: tuple[Path, ...]
+    gates: tuple[str, ...]
     estimation: Estimation
 
 
@@ -126,17 +128,19 @@ def report_run(
         m0_evidence=found,
     )
     numbers = measure_quality(results)
-    table = quality_table(numbers, describe_protocol(results))
+    findings = implausible(results)
+    table = quality_table(numbers, describe_protocol(results), findings)
     target = bids.perf_dir(settings, run) / f'{run.name}_desc-qualitycontrol_cbf.tsv'
     write_atomically(target, _tsv(table))
     write_atomically(target.with_suffix('.json'), bids.as_json(quality_columns()))
     folder = bids.figures_dir(settings, run)
-    report = write_run_report(results, folder, run.name, numbers=numbers)
+    report = write_run_report(results, folder, run.name, numbers=numbers, findings=findings)
     named = json.loads(report.read_text(encoding='utf-8'))
     pictures = [*named['figures'], *named['viewer']['maps']]
     figures = [report.parent / picture['file'] for picture in pictures]
     outputs = (*written, target, target.with_suffix('.json'), *figures, report)
-    return Report(outputs, estimation)
+    gates = tuple(finding.gate.value for finding in findings)
+    return Report(outputs, gates, estimation)
 
 
 def _results(
@@ -173,6 +177,8 @@ def _results(
         model_cbf_per_unit=model_cbf_per_unit,
         m0=image('m0') if 'm0' in made else None,
         trust=_read_trust(run, settings, written, image),
+        control_over_m0=m0_evidence.control_over_m0,
+        is_suppressed=run.is_suppressed,
         estimation=run.estimation,
         others={each: _maps_of(each, run, made, image) for each in run.estimation.others},
         notes=(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from aslprep_nn.quality.findings import Gate
 from aslprep_nn.report.expectations import EXPECTATIONS
 from aslprep_nn.report.html import render
 from aslprep_nn.report.quality import quality_columns
@@ -50,7 +51,7 @@ def collect(output_dir: Path) -> pd.DataFrame:
 
     Returns
     -------
-    Columns ``run``, ``subject``, ``state``, ``protocol``, ``reason`` and the numbers of
+    Columns ``run``, ``subject``, ``state``, ``protocol``, ``gates``, ``reason`` and the numbers of
     quality, NaN where a run has none.
     """
     quality = {
@@ -71,12 +72,14 @@ def collect(output_dir: Path) -> pd.DataFrame:
                 'subject': record.subject if record else run.split('_')[0].removeprefix('sub-'),
                 'state': str(state),
                 'protocol': measured.get('protocol', ''),
+                'gates': measured.get('gates', ''),
                 'reason': record.reason if record else '',
                 **{name: _number(measured.get(name)) for name in NAMES},
             }
         )
     rows.sort(key=lambda row: (RunState(row['state']).rank, row['run']))
-    return pd.DataFrame(rows, columns=['run', 'subject', 'state', 'protocol', 'reason', *NAMES])
+    facts = ['run', 'subject', 'state', 'protocol', 'gates', 'reason']
+    return pd.DataFrame(rows, columns=[*facts, *NAMES])
 
 
 def _read_row(path: Path) -> dict[str, str]:
@@ -89,7 +92,7 @@ def _number(text: str | None) -> float:
     return math.nan if text in (None, '', 'n/a') else float(text)
 
 
-def _dictionary() -> dict[str, dict[str, str]]:
+def _dictionary() -> dict[str, dict[str, Any]]:
     """Describe the columns of the group's table."""
     return {
         'run': {'Description': 'The run, as in its file names.'},
@@ -108,12 +111,22 @@ def _page(table: pd.DataFrame) -> str:
         n_subjects=table['subject'].nunique(),
         counts=table['state'].value_counts().to_dict(),
         troubles=table[table['state'] != RunState.DONE].to_dict('records'),
+        implausible=[
+            {**row, 'meanings': _meanings(row['gates'])}
+            for row in done.to_dict('records')
+            if _meanings(row['gates'])
+        ],
         outliers=outliers,
         strips=strip_plots(done, unusual),
         numbers=EXPECTATIONS,
         rows=[_table_row(row, unusual) for row in table.to_dict('records')],
         version=__version__,
     )
+
+
+def _meanings(gates: str) -> list[str]:
+    known = {gate.value: gate.meaning for gate in Gate}
+    return [known[gate] for gate in gates.split(', ') if gate in known]
 
 
 def _table_row(row: dict[Hashable, Any], unusual: set[tuple[str, str]]) -> dict[str, Any]:
@@ -126,4 +139,7 @@ def _table_row(row: dict[Hashable, Any], unusual: set[tuple[str, str]]) -> dict[
         }
         for number in EXPECTATIONS
     ]
-    return {**{key: row[key] for key in ('run', 'subject', 'state', 'protocol')}, 'cells': cells}
+    return {
+        **{key: row[key] for key in ('run', 'subject', 'state', 'protocol', 'gates')},
+        'cells': cells,
+    }

@@ -74,6 +74,7 @@ def _embed(
     return [
         {
             'trust': None,  # a report that an earlier version left has none
+            'gates': [],
             **report,
             'sections': {
                 section: [f for f in report['figures'] if f['section'] == section]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from aslprep_nn.maps import FitStatus, FloatArray
+from aslprep_nn.quality.findings import PLAUSIBLE, Finding, Gate
 from aslprep_nn.report.expectations import EXPECTATIONS, IF_HIGH_WITH_ONE_DELAY
 from aslprep_nn.report.quality_number import Mark, QualityNumber
 from aslprep_nn.report.regions import (
@@ -69,7 +71,9 @@ def measure_quality(results: RunResults) -> tuple[QualityNumber, ...]:
     )
 
 
-def quality_table(numbers: Iterable[QualityNumber], protocol: str = '') -> pd.DataFrame:
+def quality_table(
+    numbers: Iterable[QualityNumber], protocol: str = '', findings: Sequence[Finding] = ()
+) -> pd.DataFrame:
     """Lay the numbers out as one row, as ``_desc-qualitycontrol_cbf.tsv`` holds them.
 
     Parameters
@@ -78,12 +82,15 @@ def quality_table(numbers: Iterable[QualityNumber], protocol: str = '') -> pd.Da
         Of `measure_quality`.
     protocol
         Of `describe_protocol`: what the group page compares within.
+    findings
+        Of `plausibility.implausible`.
     """
     values: dict[str, object] = {number.name: number.value for number in numbers}
-    return pd.DataFrame([{'protocol': protocol, **values}])
+    gates = ', '.join(finding.gate for finding in findings) or PLAUSIBLE
+    return pd.DataFrame([{'protocol': protocol, 'gates': gates, **values}])
 
 
-def quality_columns() -> dict[str, dict[str, str]]:
+def quality_columns() -> dict[str, dict[str, Any]]:
     """Describe the columns of `quality_table`, as BIDS wants it beside a table."""
     columns = {
         number.name: {
@@ -93,7 +100,16 @@ def quality_columns() -> dict[str, dict[str, str]]:
         }
         for number in EXPECTATIONS
     }
-    return {'protocol': {'Description': 'Label type and timings of the run.'}, **columns}
+    return {
+        'protocol': {'Description': 'Label type and timings of the run.'},
+        'gates': {
+            'LongName': 'Gates of plausibility',
+            'Description': 'What makes the run implausible, separated by commas; none where it '
+            'passed every gate that could be tried.',
+            'Levels': {PLAUSIBLE: 'plausible', **{gate.value: gate.meaning for gate in Gate}},
+        },
+        **columns,
+    }
 
 
 def describe_protocol(results: RunResults) -> str:

@@ -45,6 +45,8 @@ class RunRecord:
         How long it took.
     version
         Of the app.
+    gates
+        What makes its result implausible, in the words of `quality.findings.Gate`.
     estimators
         Who estimated, the primary one first.
     not_offered
@@ -59,6 +61,7 @@ class RunRecord:
     crash_file: str = ''
     seconds: float = 0.0
     version: str = ''
+    gates: tuple[str, ...] = ()
     estimators: tuple[str, ...] = ()
     not_offered: tuple[str, ...] = ()
 
@@ -75,6 +78,7 @@ class RunRecord:
             crash_file=facts.get('crash_file', ''),
             seconds=float(facts.get('seconds') or 0),
             version=facts.get('version', ''),
+            gates=tuple(facts.get('gates', ())),
             estimators=tuple(facts.get('estimators', ())),
             not_offered=tuple(facts.get('not_offered', ())),
         )

@@ -73,6 +73,10 @@ class RunResults:
         where there is none.
     trust
         What the tests of noise and model found; None where they were not made.
+    control_over_m0
+        Median of the brain of control over M0; None where one is lacking.
+    is_suppressed
+        True where the background was suppressed; None where that is not stated.
     estimation
         Which estimators served the run; ``maps`` and ``status`` are those of the primary one.
     others
@@ -97,6 +101,8 @@ class RunResults:
     model_cbf_per_unit: float = 1.0
     m0: FloatArray | None = None
     trust: Trust | None = None
+    control_over_m0: float | None = None
+    is_suppressed: bool | None = None
     estimation: Estimation = field(default_factory=Estimation)
     others: Mapping[Estimator, Mapping[str, ParameterMap]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from aslprep_nn.quality.findings import Finding
 from aslprep_nn.report.curves import histograms, motion, repetitions
 from aslprep_nn.report.figures import Figure
 from aslprep_nn.report.kinetics import kinetic_curves, residuals_by_delay
@@ -19,6 +20,7 @@ from aslprep_nn.report.mosaics import (
     maps_in_full,
     mask_over_reference,
 )
+from aslprep_nn.report.plausibility import implausible
 from aslprep_nn.report.quality import describe_protocol, measure_quality
 from aslprep_nn.report.quality_number import QualityNumber
 from aslprep_nn.report.results import RunResults
@@ -50,6 +52,7 @@ def write_run_report(
     prefix: str,
     *,
     numbers: tuple[QualityNumber, ...] | None = None,
+    findings: tuple[Finding, ...] | None = None,
 ) -> Path:
     """Write the figures of a run and the facts its page is made from.
 
@@ -63,6 +66,8 @@ def write_run_report(
         What their names start with: ``sub-01_ses-a_run-1``.
     numbers
         Of `measure_quality`, where they are known already; measured when absent.
+    findings
+        Of `implausible`, likewise.
 
     Returns
     -------
@@ -80,7 +85,8 @@ def write_run_report(
         viewer['maps'].append({**sprite.legend, 'file': file_name})
     known = measure_quality(results) if numbers is None else numbers
     path = figures_dir / f'{prefix}_desc-report_asl.json'
-    report = {**_facts(results, known), 'figures': shown, 'viewer': viewer}
+    gates = implausible(results) if findings is None else findings
+    report = {**_facts(results, known, gates), 'figures': shown, 'viewer': viewer}
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomically(path, text.encode())
     return path
@@ -110,8 +116,10 @@ def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
         yield 'trust', figure
 
 
-def _facts(results: RunResults, numbers: tuple[QualityNumber, ...]) -> dict[str, Any]:
-    verdict = judge(numbers, has_m0=results.has_m0)
+def _facts(
+    results: RunResults, numbers: tuple[QualityNumber, ...], findings: tuple[Finding, ...]
+) -> dict[str, Any]:
+    verdict = judge(numbers, has_m0=results.has_m0, findings=findings)
     methods = describe_methods(results)
     known = {number.name for number in numbers if not math.isnan(number.value)}
     key_numbers = [name for name in KEY_NUMBERS if name in known][:N_KEY_NUMBERS]
@@ -124,6 +132,10 @@ def _facts(results: RunResults, numbers: tuple[QualityNumber, ...]) -> dict[str,
             'sentence': verdict.sentence,
             'reasons': verdict.reasons,
         },
+        'gates': [
+            {'gate': f.gate, 'meaning': f.gate.meaning, 'found': f.found, 'remedy': f.remedy}
+            for f in findings
+        ],
         'key_numbers': key_numbers,
         'quality': [_about_number(number) for number in numbers],
         'plan': [{'name': r.name, 'value': r.value, 'source': r.source} for r in results.plan],

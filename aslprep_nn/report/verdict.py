@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from aslprep_nn.quality.findings import Finding
 from aslprep_nn.report.quality_number import Mark, QualityNumber
 
 #: Numbers whose trouble explains that of others are named before them.
@@ -48,7 +49,9 @@ class Verdict:
         return f'{"; ".join(self.reasons[:MOST_REASONS])}{more}.'
 
 
-def judge(numbers: Sequence[QualityNumber], *, has_m0: bool = True) -> Verdict:
+def judge(
+    numbers: Sequence[QualityNumber], *, has_m0: bool = True, findings: Sequence[Finding] = ()
+) -> Verdict:
     """Weigh the numbers of quality: one impossible number decides, an unusual one warns.
 
     Parameters
@@ -57,7 +60,11 @@ def judge(numbers: Sequence[QualityNumber], *, has_m0: bool = True) -> Verdict:
         Of `measure_quality`.
     has_m0
         False where CBF is relative.
+    findings
+        What makes the run implausible. They decide alone: impossible numbers follow from them.
     """
+    if findings:
+        return Verdict(Usability.NOT_USABLE, tuple(finding.found for finding in findings))
     impossible = _concerns(numbers, Mark.BAD)
     if impossible:
         return Verdict(Usability.NOT_USABLE, impossible)

@@ -11,11 +11,13 @@ from dataclasses import asdict
 from aslprep_nn.estimation.benchmark.scenarios import Table
 from aslprep_nn.estimation.benchmark.suite import benchmark_tables
 from aslprep_nn.misspecification.benchmark.suite import trust_tables
+from aslprep_nn.quality.benchmark.suite import gate_tables
 
 #: What can be measured, and the makers of its tables.
 SUBJECTS: Mapping[str, Callable[..., Mapping[str, Callable[[], Table]]]] = {
     'fit': benchmark_tables,
     'trust': trust_tables,
+    'gates': gate_tables,
 }
 
 

@@ -1,0 +1,1 @@
+"""How often the gates of plausibility open and close on simulated runs."""
