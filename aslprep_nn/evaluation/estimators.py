@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -89,9 +90,11 @@ def estimate_all(
     """
     draws = []
     for draw in range(len(batch.relative_delta_m)):
-        found = dict(baselines(middle_slices(batch, draw)))
+        series = middle_slices(batch, draw)
+        found = dict(baselines(series))
+        found.update(hybrid_sweep(series, found))
         if total_variation:
-            found.update(_denoised(middle_slices(batch, draw)))
+            found.update(_denoised(series))
         if network is not None:
             found.update(_on_stacks(network, batch, draw))
         draws.append(found)
@@ -119,7 +122,7 @@ def middle_slices(batch: TrainingBatch, draw: int) -> PerfusionSeries:
 
 
 def baselines(series: PerfusionSeries) -> Iterator[tuple[Key, Estimates]]:
-    """Estimate without a network, ``(parameter, slice, x, y)``.
+    """Estimate by least squares in all its forms, ``(parameter, slice, x, y)``.
 
     No flow of the phantoms exceeds `MOST_FLOW`, and baselines are told so: where a protocol does
     not tell ATT, least squares as it ships may give any number.
@@ -127,22 +130,41 @@ def baselines(series: PerfusionSeries) -> Iterator[tuple[Key, Estimates]]:
     plain = series.measurements()
     fit = least_squares(plain)
     yield Key(Family.AS_SHIPPED), _images(series, fit)
-    smoothest = {0.0: _bounded(_images(series, fit))}
-    yield Key(Family.LEAST_SQUARES), smoothest[0.0]
+    bounded = _bounded(_images(series, fit))
+    yield Key(Family.LEAST_SQUARES), bounded
     yield Key(Family.POSTERIOR), _images(series, fit_posterior_mean(plain, series.voxel_noise))
-    smooth = {0.0: plain} | {sigma: series.smoothed(sigma) for sigma in SIGMAS}
+    yield Key(Family.SMOOTHED, (0.0,)), bounded
     for sigma in SIGMAS:
-        smoothest[sigma] = _bounded(_images(series, least_squares(smooth[sigma])))
-    for sigma, found in smoothest.items():
-        yield Key(Family.SMOOTHED, (sigma,)), found
-    for of_att in SIGMAS_OF_ATT:
-        att = smoothest[of_att].values[1][series.inside]
-        for of_cbf in (sigma for sigma in SIGMAS_OF_CBF if sigma <= of_att):
-            cbf = _cbf_at(smooth[of_cbf], att).clamp(min=0, max=MOST_FLOW)
-            values = series.image(torch.stack([cbf, att]), torch.nan)
-            nothing = torch.full_like(values, torch.nan)
-            yield Key(Family.HYBRID, (of_att, of_cbf)), Estimates(values, nothing)
+        smooth = least_squares(series.smoothed(sigma))
+        yield Key(Family.SMOOTHED, (sigma,)), _bounded(_images(series, smooth))
     yield Key(Family.HYBRID_AS_SHIPPED), _images(series, fit_hybrid(series))
+
+
+def hybrid_sweep(
+    series: PerfusionSeries, found: Mapping[Key, Estimates]
+) -> Iterator[tuple[Key, Estimates]]:
+    """Fit CBF to data smoothed by each width at the ATT that ``found`` has for larger ones."""
+    smooth = {sigma: series.smoothed(sigma) for sigma in SIGMAS_OF_CBF}
+    for of_att in SIGMAS_OF_ATT:
+        att = found[Key(Family.SMOOTHED, (of_att,))].values[1][series.inside]
+        sigmas = [sigma for sigma in SIGMAS_OF_CBF if sigma <= of_att]
+        flows = _cbf_at(_join([smooth[sigma] for sigma in sigmas]), att.repeat(len(sigmas)))
+        for sigma, cbf in zip(sigmas, flows.chunk(len(sigmas)), strict=True):
+            values = torch.stack([cbf.clamp(min=0, max=MOST_FLOW), att])
+            images = series.image(values, torch.nan)
+            key = Key(Family.HYBRID, (of_att, sigma))
+            yield key, Estimates(images, torch.full_like(images, torch.nan))
+
+
+def _join(parts: list[Measurements]) -> Measurements:
+    """List several smoothings of the same voxels one after another."""
+    delay, weights = parts[0].slice_delay, [part.weights for part in parts]
+    return replace(
+        parts[0],
+        relative_delta_m=torch.cat([part.relative_delta_m for part in parts]),
+        slice_delay=None if delay is None else delay.repeat(len(parts)),
+        weights=torch.cat([one for one in weights if one is not None]),
+    )
 
 
 def _denoised(series: PerfusionSeries) -> Iterator[tuple[Key, Estimates]]:

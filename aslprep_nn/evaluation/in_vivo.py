@@ -23,6 +23,7 @@ from aslprep_nn.acquisition import Acquisition, LabelingType
 from aslprep_nn.calibration.m0 import relative_to_m0
 from aslprep_nn.errors import Problem, UsageError
 from aslprep_nn.estimation.benchmark.scenarios import Row, Table
+from aslprep_nn.estimation.common_noise import common_noise
 from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.estimation.series import PerfusionSeries
 from aslprep_nn.evaluation.estimators import Family, Key, baselines, by_network, least_squares
@@ -203,15 +204,8 @@ def _read(path: Path) -> Scan:
         (acquisition,),
         slice_delay=torch.from_numpy(delay).float(),
     )
-    return Scan(path.name.removesuffix(DELTA_M), replace(series, noise=pooled_noise(series)))
-
-
-def pooled_noise(series: PerfusionSeries) -> Tensor:
-    """Estimate the noise of one measurement from the scatter between repetitions, a scalar."""
-    plain = series.measurements()
-    summary = Repetitions.of(series.acquisitions).summarize(plain.relative_delta_m, series.weights)
-    freedom = (summary.n_measurements - summary.n_timings).expand_as(summary.scatter)
-    return (summary.scatter.sum() / freedom.sum()).sqrt()
+    noise = common_noise(least_squares(series.measurements()).noise)
+    return Scan(path.name.removesuffix(DELTA_M), replace(series, noise=torch.tensor(noise)))
 
 
 def _acquisition(sidecar: Mapping[str, Any], path: Path) -> Acquisition:

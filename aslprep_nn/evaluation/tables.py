@@ -116,9 +116,16 @@ def bound_table(results: Sequence[Results]) -> Table:
 
 def coverage_table(found: Evaluation) -> Table:
     """Tabulate how often the truth lies in the predictive intervals."""
+    families = [
+        family
+        for family in found.typical.families
+        if math.isfinite(found.typical.score(family, Parameter.CBF, Region.BRAIN).within_68)
+    ]
     rows: list[Row] = []
-    lesions = {Region.LESION: [one.results for one in found.foci]}
-    for region, results in ({Region.BRAIN: list(found.known)} | lesions).items():
+    for region, results in (
+        (Region.BRAIN, found.known),
+        (Region.LESION, tuple(one.results for one in found.foci)),
+    ):
         for one in results:
             for parameter in Parameter:
                 row: Row = {
@@ -126,10 +133,8 @@ def coverage_table(found: Evaluation) -> Table:
                     'where': 'foci' if region is Region.LESION else region.words,
                     'parameter': parameter.name,
                 }
-                for family in one.families:
-                    score = one.score(family, parameter, region)
-                    if math.isfinite(score.within_68):
-                        row[str(family)] = f'{score.within_68:.2f} / {score.within_95:.2f}'
+                for family in families:
+                    row[str(family)] = _coverage(one, family, parameter, region)
                 rows.append(row)
     question = 'Share of voxels whose truth lies in the 68 and 95 % predictive interval.'
     return Table('coverage', question, tuple(rows))
@@ -241,6 +246,16 @@ def _families(
         str(family): _digits(measure(results.score(family, parameter, region)))
         for family in results.families
     }
+
+
+def _coverage(one: Results, family: Family, parameter: Parameter, region: Region) -> str:
+    """Spell out both shares, where the estimator took part and states intervals."""
+    if family not in one.families:
+        return NOT_MEASURED
+    score = one.score(family, parameter, region)
+    if not math.isfinite(score.within_68):
+        return NOT_MEASURED
+    return f'{score.within_68:.2f} / {score.within_95:.2f}'
 
 
 def _wrong(one: Results) -> str:
