@@ -23,8 +23,8 @@ class Estimator(StrEnum):
 
 _LABELS = {
     Estimator.LEAST_SQUARES: 'least squares',
-    Estimator.HYBRID: 'hybrid fit',
-    Estimator.NETWORK: 'network',
+    Estimator.HYBRID: 'the hybrid fit',
+    Estimator.NETWORK: 'the network',
 }
 
 

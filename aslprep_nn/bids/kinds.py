@@ -79,22 +79,24 @@ def _beside(estimator: Estimator) -> dict[str, Kind]:
     kinds = {
         'cbf': Kind(
             f'_desc-{estimator}_cbf',
-            f'Cerebral blood flow, {estimator.label}; NaN where there is no estimate.',
+            f'Cerebral blood flow by {estimator.label}; NaN where there is no estimate.',
             CBF_UNIT,
         ),
         'att': Kind(
             f'_desc-{estimator}_att',
-            f'Arterial transit time, {estimator.label}; NaN where there is no estimate.',
+            f'Arterial transit time by {estimator.label}; NaN where there is no estimate.',
             's',
         ),
         'std_cbf': Kind(
-            f'_desc-{estimator}std_cbf', f'Standard deviation of CBF, {estimator.label}.', CBF_UNIT
+            f'_desc-{estimator}std_cbf',
+            f'Standard deviation of CBF by {estimator.label}.',
+            CBF_UNIT,
         ),
         'std_att': Kind(
-            f'_desc-{estimator}std_att', f'Standard deviation of ATT, {estimator.label}.', 's'
+            f'_desc-{estimator}std_att', f'Standard deviation of ATT by {estimator.label}.', 's'
         ),
         'fitstatus': Kind(
-            f'_desc-{estimator}fitstatus_dseg', f'How each voxel ended, {estimator.label}.'
+            f'_desc-{estimator}fitstatus_dseg', f'How each voxel ended by {estimator.label}.'
         ),
     }
     return {f'{estimator}_{quantity}': kind for quantity, kind in kinds.items()}

@@ -68,7 +68,7 @@ def _about_estimator(
     run: ASLRun, settings: Settings, estimator: Estimator, quantity: str
 ) -> dict[str, Any]:
     """Say who estimated, with what settings, and where a standard deviation comes from."""
-    title = estimator.label if run.estimates_att else 'single-delay formula'
+    title = estimator.label.removeprefix('the ') if run.estimates_att else 'single-delay formula'
     facts: dict[str, Any] = {'Estimator': title}
     weights = run.estimation.weights
     if estimator is Estimator.NETWORK and weights is not None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aslprep_nn.acquisition import BolusCutOff, LabelingType
+from aslprep_nn.report.estimator_methods import describe_estimators
 from aslprep_nn.report.references import WORKS, Reference
 from aslprep_nn.report.regions import measurements_by_timing
 from aslprep_nn.report.results import RunResults
@@ -41,7 +42,7 @@ M0_IMAGES = (M0Route.SEPARATE, M0Route.INCLUDED)
 
 def describe_methods(results: RunResults) -> Methods:
     """Write what was done to one run, from its own facts."""
-    parts = (_acquisition, _processing, _estimation, describe_tests)
+    parts = (_acquisition, _processing, _estimation, describe_estimators, describe_tests)
     paragraphs = tuple(filter(None, (' '.join(part(results)) for part in parts)))
     text = ' '.join(paragraphs)
     cited = [work for work in WORKS if work.cited_as in text]

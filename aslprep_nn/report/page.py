@@ -15,7 +15,7 @@ from aslprep_nn.writing import write_atomically
 
 #: Figures of a page may take this much, encoded, so that the page stays below 8 MB.
 MOST_BYTES = 7_200_000
-SECTIONS = ('glance', 'maps', 'data', 'trust', 'motion', 'mask')
+SECTIONS = ('glance', 'maps', 'data', 'trust', 'motion', 'mask', 'estimators')
 
 
 def write_subject_page(output_dir: Path, subject: str) -> Path:
@@ -74,6 +74,7 @@ def _embed(
     return [
         {
             'trust': None,  # a report that an earlier version left has none
+            'estimators': None,
             'gates': [],
             **report,
             'sections': {

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from aslprep_nn.quality.findings import Finding
+from aslprep_nn.report.agreement import agreement_facts
 from aslprep_nn.report.curves import histograms, motion, repetitions
+from aslprep_nn.report.estimator_maps import estimator_figures
 from aslprep_nn.report.figures import Figure
 from aslprep_nn.report.kinetics import kinetic_curves, residuals_by_delay
 from aslprep_nn.report.methods import describe_methods
@@ -114,6 +116,8 @@ def _figures(results: RunResults) -> Iterator[tuple[str, Figure]]:
     yield 'mask', mask_over_reference(results)
     for figure in trust_figures(results):
         yield 'trust', figure
+    for figure in estimator_figures(results):
+        yield 'estimators', figure
 
 
 def _facts(
@@ -141,6 +145,7 @@ def _facts(
         'plan': [{'name': r.name, 'value': r.value, 'source': r.source} for r in results.plan],
         'notes': results.notes,
         'trust': trust_facts(results),
+        'estimators': agreement_facts(results),
         'methods': {
             'paragraphs': methods.paragraphs,
             'references': [{'text': work.text, 'doi': work.doi} for work in methods.references],

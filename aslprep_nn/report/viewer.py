@@ -13,6 +13,7 @@ from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 from PIL import Image
 
+from aslprep_nn.report.estimator_maps import differences, quantities_of
 from aslprep_nn.report.painting import CLASSES, STATUS, Labels, Scale
 from aslprep_nn.report.quantities import Quantity, quantities
 from aslprep_nn.report.regions import BoolArray
@@ -28,6 +29,8 @@ BELOW, ABOVE = 0.25, 1.0
 N_COLORS = 256
 #: The p maps that answer the two questions behind every class.
 IN_THE_VIEWER = ('pnoise', 'pmodel')
+#: What the switch calls the maps of network less least squares.
+DIFFERENCE = 'difference'
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,17 @@ class Sprite:
 def sprites(results: RunResults) -> Iterator[Sprite]:
     """Make a sprite of every map."""
     view = AxialView.of(results.mask, results.affine)
+    chosen = {'choice': str(results.estimation.primary)} if results.others else {}
     p_values = [p for p in p_quantities(results) if p.name in IN_THE_VIEWER]
-    for quantity in (*quantities(results), *p_values):
-        coded = _code(quantity, results.mask)
-        yield Sprite(f'viewer{quantity.name}', _png(coded, view), _scale_legend(quantity.scale))
+    for quantity in quantities(results):
+        yield _sprite(quantity, results.mask, view, chosen)
+    for estimator in results.estimation.others:
+        for quantity in quantities_of(results, estimator):
+            yield _sprite(quantity, results.mask, view, {'choice': str(estimator)})
+    for quantity in differences(results):
+        yield _sprite(quantity, results.mask, view, {'choice': DIFFERENCE})
+    for quantity in p_values:
+        yield _sprite(quantity, results.mask, view, {})
     yield _label_sprite('viewerstatus', results.status, STATUS, results.mask, view)
     if results.trust is not None and is_tested(results.trust):
         classes = results.trust.classes
@@ -71,8 +81,23 @@ def layout(results: RunResults) -> dict[str, Any]:
         'height': height,
         'columns': _n_columns(view),
         'aspect': view.height_over_width,
+        'choices': _choices(results),
         'z': [round(view.positions[level], 1) for level in view.covered],
     }
+
+
+def _choices(results: RunResults) -> list[list[str]]:
+    """List what the viewer's switch offers: word and label; nothing where there is no choice."""
+    if not results.others:
+        return []
+    choices = [[str(each), each.label] for each in results.estimation.estimators]
+    has_difference = any(True for _ in differences(results))
+    return choices + [[DIFFERENCE, 'the network less least squares']] * has_difference
+
+
+def _sprite(quantity: Quantity, mask: BoolArray, view: AxialView, more: dict[str, Any]) -> Sprite:
+    legend = {**_scale_legend(quantity.scale), **more}
+    return Sprite(f'viewer{quantity.name}', _png(_code(quantity, mask), view), legend)
 
 
 def _code(quantity: Quantity, mask: BoolArray) -> NDArray[np.uint8]:

@@ -15,6 +15,9 @@ import numpy as np
 import pytest
 import torch
 from datasets import Subject, write_dataset
+from tiny_weights import write_weights
+
+from aslprep_nn.simulation.dice import Interval
 
 APP = (sys.executable, '-W', 'default', '-m', 'aslprep_nn')
 
@@ -89,6 +92,56 @@ def test_every_voxel_without_an_estimate_is_nan(finished):
     outcome = nib.load(folder / 'sub-01_desc-fitstatus_dseg.nii.gz').get_fdata()
     assert np.isnan(cbf[outcome == 0]).all()
     assert np.isfinite(cbf[outcome == 1]).all()
+
+
+def noisy(seed=0) -> Subject:
+    one = Subject()
+    one.series = one.series + np.random.default_rng(seed).normal(0, 0.1, one.series.shape)
+    return one
+
+
+def test_every_estimator_asked_for_leaves_maps_a_sidecar_and_its_name(make_dataset, output):
+    weights = write_weights(output.parent / 'weights')
+    given = ('--estimator', 'lsq', 'hyb', 'nn', '--weights', weights)
+    ended = run_app(make_dataset(noisy()), output, 'participant', *given)
+    assert ended.returncode == 0, ended.stderr
+    folder = output / 'sub-01' / 'perf'
+    maps = {
+        name: nib.load(folder / f'sub-01{suffix}.nii.gz').get_fdata()
+        for name, suffix in (
+            ('lsq', '_cbf'), ('hyb', '_desc-hyb_cbf'), ('nn', '_desc-nn_cbf'),
+            ('difference', '_desc-difference_cbf'),
+        )
+    }  # fmt: skip
+    assert np.isfinite(maps['nn']).sum() > 20
+    np.testing.assert_allclose(maps['difference'], maps['nn'] - maps['lsq'], atol=1e-3)
+    assert np.nanmax(np.abs(maps['hyb'] - maps['lsq'])) > 0.1
+    sidecar = json.loads((folder / 'sub-01_desc-nn_cbf.json').read_text(encoding='utf-8'))
+    card = json.loads(weights.with_suffix('.json').read_text(encoding='utf-8'))
+    assert sidecar['Weights'] == {'Name': 'tiny', 'SHA256': card['sha256']}
+    assert sidecar['BiasVarianceDial'] == 1
+    assert status(output)['sub-01']['estimators'] == ['lsq', 'hyb', 'nn']
+    page = (output / 'sub-01.html').read_text(encoding='utf-8')
+    assert 'Estimators side by side' in page
+
+
+def test_a_primary_network_that_cannot_serve_leaves_the_place_to_least_squares_and_says_so(
+    make_dataset, output
+):
+    weights = write_weights(output.parent / 'weights', snr=Interval(1e6, 1e7))
+    given = ('--primary', 'nn', '--weights', weights)
+    ended = run_app(make_dataset(noisy()), output, 'participant', *given)
+    assert ended.returncode == 0, ended.stderr
+    assert 'The primary estimate is that of lsq, not of nn as asked.' in ended.stderr
+    folder = output / 'sub-01' / 'perf'
+    sidecar = json.loads((folder / 'sub-01_cbf.json').read_text(encoding='utf-8'))
+    assert sidecar['Estimator'] == 'least squares'
+    assert 'Signal-to-noise ratio is' in sidecar['EstimatorsNotOffered']['nn']
+    assert not list(folder.glob('*_desc-nn*'))
+    record = status(output)['sub-01']
+    assert record['estimators'] == ['lsq']
+    assert 'Signal-to-noise ratio' in record['not_offered'][1]
+    assert 'not of nn as asked' in (output / 'sub-01.html').read_text(encoding='utf-8')
 
 
 def test_differences_without_m0_give_cbf_relative_to_its_median(make_dataset, output):

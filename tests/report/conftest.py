@@ -1,6 +1,7 @@
 """A small simulated run: what estimation would hand to the report, made from known truth."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,8 @@ from aslprep_nn.misspecification.summary import (
     TrustSummary,
 )
 from aslprep_nn.report.results import PlanRow, RunResults, Trust
+from aslprep_nn.run import Estimation, Weights
+from aslprep_nn.settings import Estimator
 from aslprep_nn.signal.kinetics import pcasl_delta_m
 from aslprep_nn.signal.protocol import Protocol
 
@@ -165,6 +168,26 @@ def add_trust(results, rate=0.05):
     return replace(results, trust=Trust(maps, classes, TrustSummary(rate, found.limits, ())))
 
 
+def add_network(results, *, factor=1.1, later=0.05, primary=Estimator.LEAST_SQUARES):
+    """Add a network that sees more flow, later, is twice as sure, and blind in one slice."""
+    changed = {
+        'cbf': factor * results.maps['cbf'].values,
+        'att': results.maps['att'].values + later,
+        'std_cbf': results.maps['std_cbf'].values / 2,
+        'std_att': results.maps['std_att'].values / 2,
+    }
+    changed['att'][..., 2] = np.nan
+    other = {name: replace(results.maps[name], values=v) for name, v in changed.items()}
+    both = (Estimator.LEAST_SQUARES, Estimator.NETWORK)
+    mine, others = (results.maps, {both[1]: other})
+    if primary is Estimator.NETWORK:
+        both, mine, others = both[::-1], other, {both[0]: results.maps}
+    weights = Weights(Path('tiny.safetensors'), 'tiny', '0123456789abcdef' * 4, 1.0)
+    return replace(
+        results, maps=mine, others=others, estimation=Estimation(both, both[0], weights=weights)
+    )
+
+
 def region(name, **p):
     return RegionTests(
         region=name,
@@ -215,6 +238,17 @@ def single_delay_run(simulate_run):
 @pytest.fixture(scope='session')
 def relative_run(simulate_run):
     return simulate_run('sub-03', has_m0=False)
+
+
+@pytest.fixture(scope='session')
+def network_in():
+    return add_network
+
+
+@pytest.fixture(scope='session')
+def doubled_run(simulate_run):
+    """A small run that two estimators served."""
+    return add_network(simulate_run(shape=(20, 24, 6)))
 
 
 @pytest.fixture(scope='session')

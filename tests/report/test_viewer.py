@@ -78,3 +78,28 @@ def test_classes_and_voxels_that_were_not_tested_come_back(full_run, with_classe
     known = np.isfinite(expected)
     assert np.array_equal(coded[known] - FIRST, expected[known])
     assert legend['missing'] == 'not tested'
+
+
+def test_two_estimators_can_be_switched_and_so_can_their_difference(doubled_run):
+    choices = [word for word, _ in layout(doubled_run)['choices']]
+    assert choices == ['lsq', 'nn', 'difference']
+    shown = {sprite.name: sprite.legend.get('choice') for sprite in sprites(doubled_run)}
+    assert shown['viewercbf'] == 'lsq'
+    assert shown['viewernncbf'] == shown['viewernnatt'] == shown['viewernnsd'] == 'nn'
+    assert shown['viewerdifferencecbf'] == shown['viewerdifferenceatt'] == 'difference'
+    assert shown['viewerstatus'] is None
+
+
+def test_one_estimator_leaves_nothing_to_switch(run):
+    assert layout(run)['choices'] == []
+    assert all('choice' not in sprite.legend for sprite in sprites(run))
+
+
+def test_the_difference_is_network_less_least_squares(doubled_run):
+    names = [sprite.name for sprite in sprites(doubled_run)]
+    legend, coded = decode(doubled_run, names.index('viewerdifferencecbf'))
+    expected = 0.1 * cut(doubled_run, doubled_run.maps['cbf'].values)
+    known = np.isfinite(expected)
+    step = (legend['last'] - legend['first']) / (LAST - FIRST)
+    values = legend['first'] + (coded[known].astype(float) - FIRST) * step
+    assert np.abs(values - expected[known]).max() <= step / 2 + 1e-9

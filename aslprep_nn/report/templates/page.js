@@ -81,9 +81,31 @@ function decoder(map) {
   };
 }
 
+// A switch between estimators: panes without a choice of their own are always there.
+function offerChoices(viewer, choices, panes) {
+  if (choices.length < 2) return;
+  const box = document.createElement('fieldset'), legend = document.createElement('legend');
+  const name = `choice-${[...document.querySelectorAll('.viewer')].indexOf(viewer)}`;
+  const choose = (word) => { for (const pane of panes) pane.box.hidden = Boolean(pane.choice) && pane.choice !== word; };
+  legend.textContent = 'Estimate';
+  box.className = 'choices';
+  box.append(legend);
+  for (const [word, label] of choices) {
+    const line = document.createElement('label'), input = document.createElement('input');
+    input.type = 'radio';
+    input.name = name;
+    input.checked = word === choices[0][0];
+    input.addEventListener('change', () => choose(word));
+    line.append(input, label);
+    box.append(line);
+  }
+  viewer.prepend(box);
+  choose(choices[0][0]);
+}
+
 async function startViewer(viewer) {
   const facts = JSON.parse(viewer.dataset.facts);
-  const stage = viewer.querySelector('.stage'), slider = viewer.querySelector('input');
+  const stage = viewer.querySelector('.stage'), slider = viewer.querySelector('input[type=range]');
   const heightOut = viewer.querySelector('output');
   let pointed = null;
   const panes = await Promise.all([...stage.querySelectorAll('img')].map(async (image, index) => {
@@ -102,8 +124,9 @@ async function startViewer(viewer) {
     caption.append(facts.maps[index].label, readout);
     box.append(caption, canvas);
     image.replaceWith(box);
-    return { canvas, readout, pixels, ...decoder(facts.maps[index]) };
+    return { box, canvas, readout, pixels, choice: facts.maps[index].choice, ...decoder(facts.maps[index]) };
   }));
+  offerChoices(viewer, facts.choices ?? [], panes);
   const byteAt = (pane, x, y) => {
     const left = (slider.value % facts.columns) * facts.width;
     const top = Math.floor(slider.value / facts.columns) * facts.height;
