@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,15 +29,19 @@ BOTH = (Estimator.NETWORK, Estimator.LEAST_SQUARES)
 def quantities_of(results: RunResults, estimator: Estimator) -> Iterator[Quantity]:
     """Yield the maps of an estimator that is not the primary one."""
     maps, name = results.others[estimator], str(estimator)
-    flow = CBF if results.has_m0 else RELATIVE_CBF
+
+    def by(scale: Scale) -> Scale:
+        return replace(scale, label=f'{scale.label}, {estimator.label}')
+
+    flow = by(CBF if results.has_m0 else RELATIVE_CBF)
     yield Quantity(f'{name}cbf', flow, maps['cbf'].values, f'CBF by {estimator.label}.')
     if 'att' in maps:
-        yield Quantity(f'{name}att', ATT, maps['att'].values, f'ATT by {estimator.label}.')
+        yield Quantity(f'{name}att', by(ATT), maps['att'].values, f'ATT by {estimator.label}.')
     if 'std_cbf' in maps:
         cbf = maps['cbf'].values
         share = 100 * maps['std_cbf'].values / np.where(cbf > 0, cbf, np.nan)
         caption = f'Standard deviation of CBF in per cent of CBF by {estimator.label}.'
-        yield Quantity(f'{name}sd', RELATIVE_SD, share, caption)
+        yield Quantity(f'{name}sd', by(RELATIVE_SD), share, caption)
 
 
 def differences(results: RunResults) -> Iterator[Quantity]:
