@@ -39,13 +39,11 @@ FITTED_ON_KINK = 'fitted on a kink, 6 PLDs'
 TAIL_LEVELS = (0.05, 0.01, 0.001)
 
 
-SCATTERED = 'few voxels; the model is not straight over the range of their estimates'
 WITHOUT_ATT = 'without perfusion noise chooses ATT, and with it the direction that is tested'
 ONE_PARAMETER = 'at a kink ATT was not adapted, so N - 2 degrees of freedom are one too few'
 CHOSEN = 'a few per cent of voxels, chosen by their noise; levels hold over all voxels'
 #: Why a test does not keep its level somewhere, by stratum and test.
 NOTES = {
-    ('low CBF (5-20)', 'early-late'): SCATTERED,
     ('no perfusion', 'duration'): WITHOUT_ATT,
     ('no perfusion', 'dispersion'): WITHOUT_ATT,
     ('no perfusion', 'arterial'): WITHOUT_ATT,

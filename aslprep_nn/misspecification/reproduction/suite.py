@@ -10,11 +10,13 @@ from aslprep_nn.estimation.benchmark.scenarios import Table
 from aslprep_nn.misspecification.reproduction import (
     convergence,
     correlated,
+    coverage,
     early_late,
     gates,
     literal,
     own_t1,
     phantoms,
+    region_levels,
     strata,
 )
 from aslprep_nn.misspecification.reproduction.convergence import OrganConvergence
@@ -42,6 +44,8 @@ class Effort:
         Of Figure 3.
     n_maps
         Of the false discoveries, for each smoothness, without and with a wrong region.
+    n_regions
+        Maps whose regions are tested, for each protocol and kind of noise.
     """
 
     n_voxels: int
@@ -50,6 +54,7 @@ class Effort:
     n_wrong: int
     n_scatter: int
     n_maps: int
+    n_regions: int
 
 
 FULL = Effort(
@@ -59,6 +64,7 @@ FULL = Effort(
     n_wrong=1000,
     n_scatter=2000,
     n_maps=200,
+    n_regions=24,
 )
 QUICK = Effort(
     n_voxels=2000,
@@ -67,6 +73,7 @@ QUICK = Effort(
     n_wrong=200,
     n_scatter=300,
     n_maps=10,
+    n_regions=4,
 )
 
 
@@ -147,3 +154,9 @@ def _experiments(effort: Effort, seed: int) -> Iterator[tuple[str, Experiment]]:
     yield 'own T1', lambda: own_t1.own_t1_evidence(n_voxels, seed)
     yield 'readings', lambda: literal.readings_table(n_voxels // 4, seed)
     yield 'false discoveries', lambda: correlated.correlated_evidence(effort.n_maps, seed)
+    yield 'coverage', lambda: (coverage.coverage_table(n_voxels, seed), ())
+    yield 'regions', lambda: (region_levels.region_level_table(effort.n_regions, seed), ())
+    yield (
+        'region power',
+        lambda: (region_levels.region_power_table(effort.n_regions // 4, seed), ()),
+    )
