@@ -7,12 +7,15 @@ found and where, what was expected, and what to do.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong, in the words of whoever has to mend it.
+
+    What was found may be anything; characters that no terminal can show, or that would command
+    it, are written as escapes.
 
     Parameters
     ----------
@@ -34,9 +37,20 @@ class Problem:
     expected: str
     remedy: str
 
+    def __post_init__(self) -> None:
+        for own in fields(self):
+            object.__setattr__(self, own.name, _printable(getattr(self, own.name)))
+
     def __str__(self) -> str:
         where = f'{self.file}: {self.field}' if self.field else self.file
         return f'{where} is {self.found}; expected {self.expected}. {self.remedy}'
+
+
+def _printable(text: str) -> str:
+    """Escape control characters and what is no character at all (half a surrogate pair)."""
+    if text.isprintable():
+        return text
+    return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in text)
 
 
 class AslprepError(Exception):
@@ -74,6 +88,10 @@ class UnsupportedError(AslprepError):
 
 class WeightsError(AslprepError):
     """The weights of a network cannot be used: get the file again, or another one."""
+
+
+class OutputError(AslprepError):
+    """A result cannot be written: make room, or choose another folder."""
 
 
 class NothingToProcessError(AslprepError):

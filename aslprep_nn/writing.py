@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from aslprep_nn.errors import OutputError, Problem
+
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that nobody ever sees half of it under its final name.
@@ -16,7 +18,22 @@ def write_atomically(path: Path, data: bytes) -> None:
         The file; its folder is made if absent.
     data
         The content.
+
+    Raises
+    ------
+    OutputError
+        If the disk is full, the folder read-only, or the like.
     """
+    try:
+        _write(path, data)
+    except OSError as error:
+        found = f'not writable ({error.strerror or error})'
+        expected = f'room for {len(data)} bytes in a folder to write to'
+        remedy = 'Make room or choose another folder, and start the same command again.'
+        raise OutputError(Problem(str(path), '', found, expected, remedy)) from error
+
+
+def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
     try:

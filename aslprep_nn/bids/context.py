@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aslprep_nn.acquisition import VolumeType
+from aslprep_nn.bids.sidecar import abbreviated, read_text
 from aslprep_nn.errors import MetadataError, Problem
 from aslprep_nn.preprocessing.pairs import Pair, pair_volumes
 
 HOW_TO_WRITE = (
     f'Write a TSV with the header "volume_type" and one row per volume: {", ".join(VolumeType)}.'
 )
+#: More rows or words than this tell nobody more.
+MOST_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -104,18 +107,13 @@ def read_pairs(context: Context, timings: Sequence[tuple[float, float]]) -> tupl
 
 def _words(path: Path, name: str) -> list[str]:
     """Return the column of types; blanks around a word are no part of it."""
-    try:
-        text = path.read_text(encoding='utf-8-sig')
-    except (OSError, UnicodeDecodeError) as error:
-        found = f'not readable as UTF-8 text ({error})'
-        raise MetadataError(
-            Problem(name, '', found, 'a TSV in UTF-8', 'Save it again as plain text in UTF-8.')
-        ) from error
+    text = read_text(path, name, 'a TSV in UTF-8')
     lines = [line for line in text.split('\n') if line.strip()]
     rows = [[word.strip() for word in line.split('\t')] for line in lines]
     header = rows[0] if rows else []
     if 'volume_type' not in header:
-        found = f'absent from the header {header}'
+        shown = abbreviated(repr(lines[0])) if lines else 'nothing'
+        found = f'absent from the first line, {shown}'
         raise MetadataError(Problem(name, 'volume_type', found, 'a column', HOW_TO_WRITE))
     column = header.index('volume_type')
     return [row[column] if column < len(row) else '' for row in rows[1:]]
@@ -128,16 +126,29 @@ def _unknown_words(words: Sequence[str], name: str) -> list[Problem]:
         if word not in set(VolumeType):
             rows[word].append(str(number))
     expected = f'one of {", ".join(VolumeType)}'
-    return [
+    problems = [
         Problem(
             name,
-            f'volume_type, row{"s" if len(numbers) > 1 else ""} {", ".join(numbers)}',
-            repr(word),
+            f'volume_type, row{"s" if len(numbers) > 1 else ""} {_some(numbers)}',
+            abbreviated(repr(word)),
             expected,
-            HOW_TO_WRITE,
+            _spelling(word) or HOW_TO_WRITE,
         )
         for word, numbers in rows.items()
     ]
+    return problems[:MOST_SHOWN]
+
+
+def _some(numbers: Sequence[str]) -> str:
+    """List the first rows, and say how many more there are."""
+    rest = len(numbers) - MOST_SHOWN
+    return ', '.join(numbers[:MOST_SHOWN]) + (f' and {rest} more' if rest > 0 else '')
+
+
+def _spelling(word: str) -> str:
+    """Suggest the word that was meant."""
+    meant = [known for known in VolumeType if known.lower() == word.strip('"\'').lower()]
+    return f'Write {meant[0]}: capitals matter, and there are no quotes.' if meant else ''
 
 
 def _check_partners(context: Context, timings: Sequence[tuple[float, float]]) -> None:
@@ -149,8 +160,10 @@ def _check_partners(context: Context, timings: Sequence[tuple[float, float]]) ->
     )
     wrong = sorted(when for when in controls | labels if controls[when] != labels[when])
     if wrong:
+        several = len({duration for _, duration in timings}) > 1
         found = '; '.join(
             f'{controls[when]} control and {labels[when]} label at PLD {when[0]:g} s'
+            + (f' after {when[1]:g} s of labelling' if several else '')
             for when in wrong
         )
         raise _unusable(

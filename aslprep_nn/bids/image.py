@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import struct
+import warnings
 import zlib
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 
 from aslprep_nn.errors import ImageError, Problem
 from aslprep_nn.maps import FloatArray
@@ -15,10 +19,40 @@ from aslprep_nn.maps import FloatArray
 #: The least part of a series that its M0 image must cover [1].
 LEAST_OVERLAP = 0.5
 COPY_AGAIN = 'Copy or convert the image again.'
+#: No byte of a gzip stream stands for more than this (zlib.net/zlib_tech.html).
+MOST_COMPRESSION = 1032
+#: Below this volume [mm³] the axes of an image do not span a space.
+SMALLEST_VOXEL = 1e-9
+#: What nibabel raises for a file that is no image, or not all of one.
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    ImageFileError,
+    HeaderDataError,
+)
 
 
 def check_image(path: Path, root: Path, *, dimensions: tuple[int, ...]) -> tuple[int, ...]:
     """Read an image to its last byte and return its shape.
+
+    Raises
+    ------
+    ImageError
+        As `read_shape` and `find_empty_volumes`.
+    """
+    shape = read_shape(path, root, dimensions=dimensions)
+    find_empty_volumes(path, root)
+    return shape
+
+
+def read_shape(path: Path, root: Path, *, dimensions: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape that the header of an image states.
 
     Parameters
     ----------
@@ -32,29 +66,91 @@ def check_image(path: Path, root: Path, *, dimensions: tuple[int, ...]) -> tuple
     Raises
     ------
     ImageError
-        If it is truncated or no NIfTI, has other dimensions, or no value that is finite and
-        not zero.
+        If it is no NIfTI, has other dimensions, lies nowhere, or is too small for its values.
     """
     name = str(path.relative_to(root))
-    try:
-        image = nib.load(path)
-        data = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ImageError(
-            Problem(name, '', f'not readable ({reason})', 'a complete NIfTI image', COPY_AGAIN)
-        ) from error
-    shape = tuple(int(n) for n in data.shape)
-    if len(shape) not in dimensions or 0 in shape:
+    image = _opened(path, name)
+    shape = tuple(int(n) for n in image.shape)
+    if len(shape) not in dimensions or min(shape, default=0) < 1:
         axes = ' or '.join(f'{n}' for n in dimensions)
         raise ImageError(
             Problem(name, 'dimensions', f'{shape}', f'{axes} axes, none of length 0', COPY_AGAIN)
         )
-    finite = np.isfinite(data)
-    if not (finite & (data != 0)).any():
-        found = 'nothing but zeros' if finite.any() else 'nothing but NaN or infinity'
-        raise ImageError(Problem(name, 'values', found, 'measured intensities', COPY_AGAIN))
+    affine = np.asarray(image.affine)
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < SMALLEST_VOXEL:
+        found = f'the affine {affine[:3].round(3).tolist()}'
+        expected = 'an affine with three axes of finite length'
+        raise ImageError(Problem(name, 'position in space', found, expected, COPY_AGAIN))
     return shape
+
+
+def find_empty_volumes(path: Path, root: Path) -> tuple[int, ...]:
+    """Read an image to its last byte; list the volumes that hold nothing, counted from 0.
+
+    Parameters
+    ----------
+    path, root
+        As of `read_shape`, which has passed.
+
+    Raises
+    ------
+    ImageError
+        If it is truncated, has no value that is finite and not zero, or values that are no real
+        numbers or more than single precision can hold.
+    """
+    name = str(path.relative_to(root))
+    data = _values(path, name)
+    usable = np.isfinite(data) & (data != 0)
+    if not usable.any():
+        found = 'nothing but zeros' if np.isfinite(data).any() else 'nothing but NaN or infinity'
+        raise ImageError(Problem(name, 'values', found, 'measured intensities', COPY_AGAIN))
+    largest = max(abs(float(data[usable].min())), abs(float(data[usable].max())))
+    if largest > np.finfo(np.float32).max:
+        remedy = 'Check scl_slope and scl_inter in the header, and convert the image again.'
+        expected = 'at most 3.4e38, what single precision holds'
+        raise ImageError(Problem(name, 'values', f'up to {largest:.3g}', expected, remedy))
+    filled = usable.any(axis=(0, 1, 2)).reshape(-1)
+    return tuple(int(index) for index in np.flatnonzero(~filled))
+
+
+def _opened(path: Path, name: str) -> nib.Nifti1Image:
+    """Read the header, and see whether the file can hold what it promises."""
+    if path.is_symlink() and not path.exists():
+        found = f'a link to {path.readlink()}, which is not there'
+        remedy = 'Fetch the file (`datalad get`, `git annex get`), or mount where it lies.'
+        raise ImageError(Problem(name, '', found, 'a complete NIfTI image', remedy))
+    try:
+        image = nib.load(path)
+        n_bytes = math.prod(map(int, image.shape)) * image.get_data_dtype().itemsize
+        size = path.stat().st_size
+    except UNREADABLE as error:
+        raise _unreadable(name, error) from error
+    room = size * (MOST_COMPRESSION if path.suffix == '.gz' else 1)
+    if n_bytes > room:
+        found = f'a file of {size} bytes whose header promises {n_bytes} bytes of values'
+        raise ImageError(Problem(name, '', found, 'a complete NIfTI image', COPY_AGAIN))
+    return image
+
+
+def _values(path: Path, name: str) -> FloatArray:
+    """Read every value, scaled."""
+    try:
+        with warnings.catch_warnings(), np.errstate(all='ignore'):
+            warnings.simplefilter('ignore')
+            data: FloatArray = np.asanyarray(nib.load(path).dataobj)
+    except UNREADABLE as error:
+        raise _unreadable(name, error) from error
+    if data.dtype.kind not in 'biuf':
+        found, expected = f'of type {data.dtype}', 'one real number per voxel'
+        remedy = 'Convert the magnitude images.'
+        raise ImageError(Problem(name, 'values', found, expected, remedy))
+    return data
+
+
+def _unreadable(name: str, error: BaseException) -> ImageError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    found = f'not readable ({reason})'
+    return ImageError(Problem(name, '', found, 'a complete NIfTI image', COPY_AGAIN))
 
 
 def check_overlap(path: Path, series: Path, root: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
@@ -13,9 +13,16 @@ from aslprep_nn.acquisition import Acquisition, VolumeType
 from aslprep_nn.bids import protocol
 from aslprep_nn.bids.blood import read_hematocrit
 from aslprep_nn.bids.calibration import read_m0
+from aslprep_nn.bids.consistency import (
+    check_contradictions,
+    empty_volume_problems,
+    namesakes,
+    naming_problems,
+    run_name,
+)
 from aslprep_nn.bids.context import Context, read_context, read_pairs
 from aslprep_nn.bids.encoding import Encoding, is_encoded, read_encoding
-from aslprep_nn.bids.image import check_image
+from aslprep_nn.bids.image import find_empty_volumes, read_shape
 from aslprep_nn.bids.plan import notes, plan_rows, testing_problems
 from aslprep_nn.bids.query import associated, entities_of
 from aslprep_nn.bids.readout import refuse_readouts
@@ -30,6 +37,32 @@ class _PlanFacts(TypedDict):
     acquisition: Acquisition
     m0: M0Plan
     settings: Settings
+
+
+def read_runs(
+    layout: BIDSLayout, series: Sequence[Path], settings: Settings
+) -> list[ASLRun | RefusedRun]:
+    """Read the runs of a dataset; those that share a name are refused together.
+
+    Parameters
+    ----------
+    layout, settings
+        As of `read_run`.
+    series
+        The ``_asl`` images.
+    """
+    root = Path(layout.root)
+    shared = namesakes(series, root)
+    refused = {
+        run_name(path): RefusedRun(
+            run_name(path),
+            _subject(path, root),
+            tuple(shared[other] for other in shared if run_name(other) == run_name(path)),
+        )
+        for path in shared
+    }
+    read = [read_run(layout, path, settings) for path in series if path not in shared]
+    return sorted([*read, *refused.values()], key=lambda reading: reading.name)
 
 
 def read_run(layout: BIDSLayout, series: Path, settings: Settings) -> ASLRun | RefusedRun:
@@ -47,15 +80,16 @@ def read_run(layout: BIDSLayout, series: Path, settings: Settings) -> ASLRun | R
     settings
         Constants on the command line win over metadata.
     """
-    name = _run_name(series)
-    entities = entities_of(series)
-    problems: list[Problem] = []
+    name = run_name(series)
     root = Path(layout.root)
+    problems = naming_problems(series, root)
     shape: tuple[int, ...] | None = None
     sidecar: Sidecar | None = None
     context: Context | None = None
+    empty_volumes: tuple[int, ...] = ()
     with _collecting(problems):
-        shape = check_image(series, root, dimensions=(3, 4))
+        shape = read_shape(series, root, dimensions=(3, 4))
+        empty_volumes = find_empty_volumes(series, root)
     with _collecting(problems):
         sidecar = _sidecar(layout, series)
     if shape is not None:
@@ -64,11 +98,17 @@ def read_run(layout: BIDSLayout, series: Path, settings: Settings) -> ASLRun | R
     run = None
     if sidecar is not None and shape is not None:
         run = _assemble(layout, series, settings, sidecar=sidecar, shape=shape, context=context)
+    elif sidecar is not None:  # what can be asked without knowing the image
+        protocol.read_constants(sidecar, protocol.read_labeling(sidecar), settings.physics)
+    volume_types = context.volume_types if context else ()
+    if sidecar is not None:
+        check_contradictions(sidecar, volume_types)
         problems += sidecar.problems
+    problems += empty_volume_problems(series, root, empty_volumes, volume_types)
     if run is None and not problems:
         raise RuntimeError(f'{name} was refused without a reason: this is a bug of aslprep_nn')
     if run is None or problems:
-        return RefusedRun(name, entities['subject'], tuple(dict.fromkeys(problems)))
+        return RefusedRun(name, _subject(series, root), tuple(dict.fromkeys(problems)))
     return run
 
 
@@ -104,8 +144,8 @@ def _assemble(
         volume_types=context.volume_types, acquisition=acquisition, m0=m0, settings=settings
     )
     return ASLRun(
-        name=_run_name(series),
-        subject=entities['subject'],
+        name=run_name(series),
+        subject=_subject(series, Path(layout.root)),
         session=entities.get('session', ''),
         series=series,
         volume_types=context.volume_types,
@@ -139,13 +179,13 @@ def _measurements(sidecar: Sidecar, context: Context, timing: protocol.Timing) -
 def _context(layout: BIDSLayout, series: Path, shape: tuple[int, ...]) -> Context:
     n_volumes = shape[3] if len(shape) > 3 else 1
     found = associated(layout, series, 'aslcontext', '.tsv')
-    expected = series.parent / f'{_run_name(series)}_aslcontext.tsv'
+    expected = series.parent / f'{run_name(series)}_aslcontext.tsv'
     return read_context(found[0] if found else None, expected, n_volumes, Path(layout.root))
 
 
 def _sidecar(layout: BIDSLayout, series: Path) -> Sidecar:
     root = Path(layout.root)
-    own = series.parent / f'{_run_name(series)}_asl.json'
+    own = series.parent / f'{run_name(series)}_asl.json'
     return read_sidecar(
         associated(layout, series, 'asl', '.json'), root, str(own.relative_to(root))
     )
@@ -162,8 +202,9 @@ def _sources(layout: BIDSLayout, series: Path, m0: M0Plan) -> tuple[Path, ...]:
     return tuple(files)
 
 
-def _run_name(series: Path) -> str:
-    return series.name.split('.')[0].removesuffix('_asl')
+def _subject(series: Path, root: Path) -> str:
+    """Return the label of the subject's folder, which there always is."""
+    return series.relative_to(root).parts[0].removeprefix('sub-')
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from aslprep_nn.bids.vendors import where_to_find
 from aslprep_nn.errors import MetadataError, Problem
 
 IN_SECONDS = 'Give the times in seconds.'
@@ -19,6 +20,9 @@ LONGEST = {
     'SliceTiming': 10.0,
     'RepetitionTimePreparation': 60.0,
 }
+
+#: More characters of a value than this tell nobody more.
+LONGEST_SHOWN = 120
 
 Json = str | int | float | bool | None | list['Json'] | dict[str, 'Json']
 
@@ -54,9 +58,12 @@ class Sidecar:
         return self.values.get(field) is not None
 
     def complain(self, field: str, expected: str, remedy: str, found: str = '') -> None:
-        """Remember that a field is not what it should be."""
+        """Remember that a field is not what it should be; tell where a missing value is found."""
         file = self.files.get(field, self.name)
         shown = found or (_shown(self.values[field]) if field in self.values else 'absent')
+        if not self.states(field):
+            places = where_to_find(field, self.values.get('Manufacturer'), file)
+            remedy = f'{remedy} {places}'.rstrip()
         self.problems.append(Problem(file, field, shown, expected, remedy))
 
     def text(self, field: str, allowed: Sequence[str], remedy: str) -> str | None:
@@ -141,34 +148,87 @@ def read_sidecar(paths: Sequence[Path], root: Path, name: str) -> Sidecar:
     """
     values: dict[str, Json] = {}
     files: dict[str, str] = {}
-    problems = []
+    problems: list[Problem] = []
     for path in reversed(paths):
         shown = str(path.relative_to(root))
         try:
-            content = json.loads(path.read_text(encoding='utf-8-sig'))
-        except (OSError, ValueError) as error:
-            problems.append(
-                Problem(
-                    shown, '', f'not readable as JSON ({error})', 'a JSON object', 'Mend the file.'
-                )
-            )
-            continue
-        if not isinstance(content, dict):
-            problems.append(
-                Problem(
-                    shown,
-                    '',
-                    f'a JSON {type(content).__name__}',
-                    'a JSON object',
-                    'Put the fields between braces.',
-                )
-            )
+            content = read_object(path, shown)
+        except MetadataError as error:
+            problems += error.problems
             continue
         values |= content
         files |= dict.fromkeys(content, shown)
     if problems:
         raise MetadataError(problems)
     return Sidecar(values, files, name)
+
+
+def read_object(path: Path, shown: str) -> dict[str, Json]:
+    """Read the fields of a JSON file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    shown
+        Its name, as people should see it.
+
+    Raises
+    ------
+    MetadataError
+        If it cannot be read, is no JSON object, or states a field twice with different values:
+        which of them a parser takes is not defined (RFC 8259, 4).
+    """
+    contradicted: dict[str, tuple[Json, Json]] = {}
+
+    def collect(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        fields: dict[str, Json] = {}
+        for field, value in pairs:
+            if field in fields and repr(fields[field]) != repr(value):
+                contradicted[field] = (fields[field], value)
+            fields[field] = value
+        return fields
+
+    text = read_text(path, shown, 'a JSON object')
+    try:
+        content = json.loads(text, object_pairs_hook=collect)
+    except (ValueError, RecursionError) as error:
+        found, remedy = f'not readable as JSON ({error})', 'Mend the file, or convert again.'
+        raise MetadataError(Problem(shown, '', found, 'a JSON object', remedy)) from error
+    if not isinstance(content, dict):
+        found, remedy = f'a JSON {type(content).__name__}', 'Put the fields between braces.'
+        raise MetadataError(Problem(shown, '', found, 'a JSON object', remedy))
+    if contradicted:
+        raise MetadataError(
+            Problem(
+                shown,
+                field,
+                f'stated more than once: {_shown(first)}, then {_shown(second)}',
+                'one value',
+                'Keep the right one.',
+            )
+            for field, (first, second) in contradicted.items()
+        )
+    return content
+
+
+def read_text(path: Path, shown: str, expected: str) -> str:
+    """Read a text; a byte order mark is no part of it.
+
+    Raises
+    ------
+    MetadataError
+        If it cannot be opened, or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding='utf-8-sig')
+    except OSError as error:
+        found = f'not readable ({error.strerror or error})'
+        remedy = 'Check that the file is there and that you may read it.'
+    except UnicodeDecodeError as error:
+        found = f'not readable as UTF-8 text ({error.reason} at byte {error.start})'
+        remedy = 'Save it again as plain text in UTF-8.'
+    raise MetadataError(Problem(shown, '', found, expected, remedy))
 
 
 def _is_number(value: Json) -> bool:
@@ -178,4 +238,11 @@ def _is_number(value: Json) -> bool:
 
 
 def _shown(value: Json) -> str:
-    return 'null' if value is None else repr(value)
+    """Write a value as people should see it."""
+    words = {None: 'null', True: 'true', False: 'false'}
+    return words[value] if value is None or isinstance(value, bool) else abbreviated(repr(value))
+
+
+def abbreviated(text: str) -> str:
+    """Cut a text, so that an array of a thousand entries fills no screen."""
+    return text if len(text) <= LONGEST_SHOWN else f'{text[: LONGEST_SHOWN - 1]}…'

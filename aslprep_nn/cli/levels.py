@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from rich.console import Console
 
+from aslprep_nn.bids.description import description_problems
 from aslprep_nn.bids.query import find_series, open_dataset
-from aslprep_nn.bids.reader import read_run
+from aslprep_nn.bids.reader import read_runs
 from aslprep_nn.cli.exit_code import ExitCode
 from aslprep_nn.cli.plan import show_plan
 from aslprep_nn.cli.progress import show_progress
-from aslprep_nn.errors import MetadataError, NothingToProcessError, Problem, UsageError
+from aslprep_nn.errors import NothingToProcessError, Problem, UsageError
 from aslprep_nn.pipeline import execution
 from aslprep_nn.pipeline.lock import claim
 from aslprep_nn.pipeline.offer import offer_estimators
@@ -35,7 +34,10 @@ def participant(settings: Settings, console: Console) -> ExitCode:
     """Process the runs that are not done yet, and write their pages."""
     _require_device(settings.device)
     readings = _read(settings)
-    runs = [reading for reading in readings if isinstance(reading, ASLRun)]
+    problems = _dataset_problems(settings)
+    for problem in problems:
+        log.error('%s', problem)
+    runs = [each for each in readings if isinstance(each, ASLRun) and not problems]
     waiting = [run for run in runs if not execution.is_done(run, settings)]
     records = [
         execution.refuse(reading, settings)
@@ -53,8 +55,9 @@ def participant(settings: Settings, console: Console) -> ExitCode:
             log.error('%s: another process is working on it; start again when it is done', run.name)
         if free:
             records += _process(free, settings, console)
-    write_summary(settings, sorted({reading.subject for reading in readings}))
+    write_summary(settings, sorted({reading.subject for reading in readings}), problems)
     n_failed = sum(record.state is not RunState.DONE for record in records) + len(busy)
+    n_failed = len(readings) if problems else n_failed
     failed = f', {n_failed} failed' if n_failed else ''
     log.info('%d of %d runs done%s', len(readings) - n_failed, len(readings), failed)
     for subject in dict.fromkeys(reading.subject for reading in readings):
@@ -86,9 +89,10 @@ def group(settings: Settings) -> ExitCode:
 def dry_run(settings: Settings) -> ExitCode:
     """Show the plan and every problem, and do nothing."""
     readings = _read(settings)
-    show_plan(readings, settings)
+    problems = _dataset_problems(settings)
+    show_plan(readings, problems, settings)
     n_refused = sum(isinstance(reading, RefusedRun) for reading in readings)
-    if n_refused == len(readings):
+    if problems or n_refused == len(readings):
         return ExitCode.DATASET_UNUSABLE
     return ExitCode.SOME_FAILED if n_refused else ExitCode.DONE
 
@@ -146,11 +150,9 @@ def _report_failures(records: Sequence[RunRecord], settings: Settings) -> None:
 
 def _read(settings: Settings) -> list[Reading]:
     """Read every run of the dataset that was asked for."""
-    if not settings.skip_bids_validation:
-        _require_description(settings.bids_dir)
     layout = open_dataset(settings.bids_dir, settings.participants, settings.sessions)
     series = find_series(layout, settings.participants, settings.sessions)
-    readings = [_corrected(read_run(layout, path, settings), settings) for path in series]
+    readings = [_corrected(each, settings) for each in read_runs(layout, series, settings)]
     offered = iter(offer_estimators([r for r in readings if isinstance(r, ASLRun)], settings))
     return [next(offered) if isinstance(r, ASLRun) else r for r in readings]
 
@@ -174,20 +176,8 @@ def _require_device(device: str) -> None:
         raise UsageError(Problem('--device', device, found, 'a device that is there', remedy))
 
 
-def _require_description(bids_dir: Path) -> None:
-    """Check the one file that every BIDS dataset must have."""
-    path = bids_dir / 'dataset_description.json'
-    expected = 'a JSON object with Name and BIDSVersion'
-    remedy = 'Add it, or use --skip-bids-validation.'
-    if not path.exists():
-        raise MetadataError(Problem(path.name, '', 'absent', expected, remedy))
-    try:
-        content = json.loads(path.read_text(encoding='utf-8-sig'))
-    except ValueError as error:
-        found = f'not readable as JSON ({error})'
-        raise MetadataError(Problem(path.name, '', found, expected, remedy)) from error
-    missing = [field for field in ('Name', 'BIDSVersion') if field not in content]
-    if missing:
-        raise MetadataError(
-            [Problem(path.name, field, 'absent', 'a word', remedy) for field in missing]
-        )
+def _dataset_problems(settings: Settings) -> tuple[Problem, ...]:
+    """Say what stands in the way of every run."""
+    if settings.skip_bids_validation:
+        return ()
+    return description_problems(settings.bids_dir)

@@ -16,7 +16,7 @@ from rich.logging import RichHandler
 
 from aslprep_nn.cli.exit_code import ExitCode
 from aslprep_nn.cli.parser import build_settings, parse
-from aslprep_nn.errors import AslprepError, NothingToProcessError, UsageError
+from aslprep_nn.errors import AslprepError, NothingToProcessError, OutputError, UsageError
 from aslprep_nn.settings import Settings
 
 log = logging.getLogger('aslprep_nn')
@@ -53,6 +53,8 @@ def _exit_code(error: AslprepError) -> ExitCode:
         return ExitCode.USAGE
     if isinstance(error, NothingToProcessError):
         return ExitCode.NOTHING_TO_PROCESS
+    if isinstance(error, OutputError):
+        return ExitCode.SOME_FAILED
     return ExitCode.DATASET_UNUSABLE
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from aslprep_nn.bids.derivatives import as_json, write_dataset_description
+from aslprep_nn.errors import Problem
 from aslprep_nn.report.page import write_subject_page
 from aslprep_nn.report.records import read_records
 from aslprep_nn.settings import Settings
@@ -14,7 +15,9 @@ from aslprep_nn.version import __version__
 from aslprep_nn.writing import write_atomically
 
 
-def write_summary(settings: Settings, subjects: Sequence[str]) -> None:
+def write_summary(
+    settings: Settings, subjects: Sequence[str], problems: Sequence[Problem] = ()
+) -> None:
     """Write the files at the top of the output folder.
 
     Parameters
@@ -23,12 +26,15 @@ def write_summary(settings: Settings, subjects: Sequence[str]) -> None:
         Where.
     subjects
         Whose pages to write anew.
+    problems
+        Of the dataset as a whole; those of a run are in its record.
     """
     write_dataset_description(settings, _citation(settings))
     for subject in subjects:
         write_subject_page(settings.output_dir, subject)
     records = [asdict(record) for record in read_records(settings.output_dir)]
-    status = {'version': __version__, 'runs': records}
+    whole = [asdict(problem) for problem in problems]
+    status = {'version': __version__, 'problems': whole, 'runs': records}
     write_atomically(settings.output_dir / 'logs' / 'status.json', as_json(status))
 
 
