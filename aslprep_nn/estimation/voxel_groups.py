@@ -50,14 +50,14 @@ def voxel_groups(
     delay = nothing if slice_delay is None else slice_delay.cpu().double()
     step = math.log(T1_STEP)
     t1_bin = nothing if t1_tissue is None else (t1_tissue.cpu().double().log() / step).round()
-    kinds, kind = torch.unique(torch.stack([delay, t1_bin]), dim=1, return_inverse=True)
+    delays, which_delay = delay.unique(return_inverse=True)
+    bins, which_bin = t1_bin.unique(return_inverse=True)
+    kinds, kind = (which_delay * len(bins) + which_bin).unique(return_inverse=True)
     order = kind.argsort(stable=True)
     sizes = kind.bincount().tolist()
-    for (delay_here, bin_here), voxels in zip(
-        kinds.mT, torch.split_with_sizes(order, sizes), strict=True
-    ):
+    for number, voxels in zip(kinds.tolist(), torch.split_with_sizes(order, sizes), strict=True):
         yield VoxelGroup(
             voxels,
-            None if slice_delay is None else delay_here,
-            None if t1_tissue is None else (bin_here * step).exp(),
+            None if slice_delay is None else delays[number // len(bins)],
+            None if t1_tissue is None else (bins[number % len(bins)] * step).exp(),
         )

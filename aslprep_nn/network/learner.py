@@ -109,7 +109,7 @@ class Learner:
         write_atomically(path, memory.getvalue())
 
     def load(self, path: Path) -> None:
-        """Go on where `save` left off.
+        """Go on where `save` left off; only the number of steps may have changed.
 
         Raises
         ------

@@ -67,6 +67,11 @@ def test_another_recipe_does_not_go_on_from_a_checkpoint(tmp_path):
     assert (tmp_path / CHECKPOINT).exists()
 
 
+def test_a_training_may_be_made_shorter_or_longer(tmp_path):
+    train(RECIPE, tmp_path, n_workers=0, last_step=1)
+    assert train(replace(RECIPE, n_steps=2), tmp_path, n_workers=0).step == 2
+
+
 def test_a_hundred_steps_lower_the_error_on_phantoms_never_seen(checks):
     recipe = replace(RECIPE, n_steps=100, n_warmup=5, learning_rate=1e-2, averaging=0.8)
     learner = Learner(recipe)
