@@ -246,6 +246,35 @@ class ASLRun:
 
 
 @dataclass(frozen=True)
+class GivenRun:
+    """A run whose CBF was made elsewhere: it is passed on, and labelled so.
+
+    Parameters
+    ----------
+    name, subject, session
+        As of `ASLRun`.
+    series
+        The ``_asl`` image.
+    volumes
+        Those that show CBF, counted from 0.
+    unit
+        Of CBF, as the dataset states it; '' where it does not.
+    plan, notes, sources
+        As of `ASLRun`.
+    """
+
+    name: str
+    subject: str
+    session: str
+    series: Path
+    volumes: tuple[int, ...]
+    unit: str
+    plan: tuple[PlanRow, ...]
+    notes: tuple[str, ...]
+    sources: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
 class RefusedRun:
     """A run that cannot be processed, with everything that stands in the way."""
 

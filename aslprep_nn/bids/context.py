@@ -89,13 +89,6 @@ def read_pairs(context: Context, timings: Sequence[tuple[float, float]]) -> tupl
         If the volumes are no measurement of delta M, or one lacks its partner.
     """
     volume_types = context.volume_types
-    if VolumeType.CBF in volume_types:
-        raise _unusable(
-            context,
-            'cbf',
-            'control, label or deltam volumes',
-            'Maps of CBF made elsewhere are not processed.',
-        )
     _check_partners(context, timings)
     has_differences = VolumeType.DELTAM in volume_types
     if has_differences == (VolumeType.LABEL in volume_types):

@@ -10,7 +10,7 @@ from typing import Any
 
 from aslprep_nn.acquisition import VolumeType
 from aslprep_nn.bids.kinds import KINDS, LEVELS, SCANNER_UNIT
-from aslprep_nn.run import ASLRun
+from aslprep_nn.run import ASLRun, GivenRun
 from aslprep_nn.settings import Settings
 from aslprep_nn.version import __version__
 from aslprep_nn.writing import write_atomically
@@ -41,17 +41,17 @@ IGNORED_BY_VALIDATOR = (
 )
 
 
-def perf_dir(settings: Settings, run: ASLRun) -> Path:
+def perf_dir(settings: Settings, run: ASLRun | GivenRun) -> Path:
     """Return the folder of a run's maps."""
     return _entity_dir(settings, run) / 'perf'
 
 
-def figures_dir(settings: Settings, run: ASLRun) -> Path:
+def figures_dir(settings: Settings, run: ASLRun | GivenRun) -> Path:
     """Return the folder of a run's figures."""
     return _entity_dir(settings, run) / 'figures'
 
 
-def derivative_path(settings: Settings, run: ASLRun, name: str) -> Path:
+def derivative_path(settings: Settings, run: ASLRun | GivenRun, name: str) -> Path:
     """Return where a derivative image goes."""
     return perf_dir(settings, run) / f'{run.name}{KINDS[name].suffix}.nii.gz'
 
@@ -209,7 +209,7 @@ def _measurement_timings(run: ASLRun) -> list[tuple[float, float]]:
     return list(zip(acquisition.pld, acquisition.labeling_duration, strict=True))
 
 
-def _entity_dir(settings: Settings, run: ASLRun) -> Path:
+def _entity_dir(settings: Settings, run: ASLRun | GivenRun) -> Path:
     subject = settings.output_dir / f'sub-{run.subject}'
     return subject / f'ses-{run.session}' if run.session else subject
 

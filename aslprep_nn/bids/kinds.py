@@ -119,6 +119,7 @@ KINDS = {
     'difference_cbf': Kind(
         '_desc-difference_cbf', 'CBF of the network less that of least squares.', CBF_UNIT
     ),
+    'given_cbf': Kind('_desc-given_cbf', 'Cerebral blood flow as the dataset gives it.'),
     'still': Kind('_desc-preproc_asl', 'Motion-corrected series, scanner units.', SCANNER_UNIT),
     'm0': Kind(
         '_desc-preproc_m0scan',

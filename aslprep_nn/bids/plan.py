@@ -144,7 +144,7 @@ def notes(
             'delays than assumed, and their CBF and ATT are biased. Add SliceTiming.'
         )
     found += _about_labeling(sidecar, acquisition, volume_types) + _about_field(sidecar, settings)
-    ignored = {VolumeType.NORF, VolumeType.NOT_AVAILABLE} & set(volume_types)
+    ignored = {VolumeType.NORF, VolumeType.NOT_AVAILABLE, VolumeType.CBF} & set(volume_types)
     if ignored:
         found.append(f'Volumes of type {", ".join(sorted(ignored))} were not used.')
     return tuple(found)

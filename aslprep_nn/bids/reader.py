@@ -22,13 +22,14 @@ from aslprep_nn.bids.consistency import (
 )
 from aslprep_nn.bids.context import Context, read_context, read_pairs
 from aslprep_nn.bids.encoding import Encoding, is_encoded, read_encoding
+from aslprep_nn.bids.given import holds_only_cbf, read_given
 from aslprep_nn.bids.image import find_empty_volumes, read_shape
 from aslprep_nn.bids.plan import notes, plan_rows, testing_problems
 from aslprep_nn.bids.query import associated, entities_of
 from aslprep_nn.bids.readout import refuse_readouts
 from aslprep_nn.bids.sidecar import Sidecar, read_sidecar
 from aslprep_nn.errors import AslprepError, MetadataError, Problem
-from aslprep_nn.run import ASLRun, M0Plan, RefusedRun
+from aslprep_nn.run import ASLRun, GivenRun, M0Plan, RefusedRun
 from aslprep_nn.settings import Settings
 
 
@@ -41,7 +42,7 @@ class _PlanFacts(TypedDict):
 
 def read_runs(
     layout: BIDSLayout, series: Sequence[Path], settings: Settings
-) -> list[ASLRun | RefusedRun]:
+) -> list[ASLRun | GivenRun | RefusedRun]:
     """Read the runs of a dataset; those that share a name are refused together.
 
     Parameters
@@ -65,7 +66,9 @@ def read_runs(
     return sorted([*read, *refused.values()], key=lambda reading: reading.name)
 
 
-def read_run(layout: BIDSLayout, series: Path, settings: Settings) -> ASLRun | RefusedRun:
+def read_run(
+    layout: BIDSLayout, series: Path, settings: Settings
+) -> ASLRun | GivenRun | RefusedRun:
     """Read everything about a run but its pixels.
 
     Nothing is raised for what is wrong with a dataset: all of it is in the `RefusedRun`, so
@@ -95,8 +98,18 @@ def read_run(layout: BIDSLayout, series: Path, settings: Settings) -> ASLRun | R
     if shape is not None:
         with _collecting(problems):
             context = _context(layout, series, shape)
-    run = None
-    if sidecar is not None and shape is not None:
+    run: ASLRun | GivenRun | None = None
+    if sidecar is not None and context is not None and holds_only_cbf(context.volume_types):
+        sources = _sources(layout, series, None)
+        run = read_given(
+            sidecar,
+            series,
+            context.volume_types,
+            name=name,
+            subject=_subject(series, root),
+            sources=sources,
+        )
+    elif sidecar is not None and shape is not None:
         run = _assemble(layout, series, settings, sidecar=sidecar, shape=shape, context=context)
     elif sidecar is not None:  # what can be asked without knowing the image
         protocol.read_constants(sidecar, protocol.read_labeling(sidecar), settings.physics)
@@ -126,7 +139,8 @@ def _assemble(
     refuse_readouts(sidecar, series)
     labeling = protocol.read_labeling(sidecar)
     timing = protocol.read_timing(sidecar, labeling, shape)
-    cells = read_hematocrit(sidecar, settings.physics, Path(layout.root), entities['subject'])
+    root = Path(layout.root)
+    cells = read_hematocrit(sidecar, settings.physics, root, _subject(series, root))
     constants = protocol.read_constants(sidecar, labeling, settings.physics, cells)
     m0 = read_m0(sidecar, layout, series, context.volume_types if context else ())
     if labeling is None or timing is None or constants is None or context is None:
@@ -191,13 +205,13 @@ def _sidecar(layout: BIDSLayout, series: Path) -> Sidecar:
     )
 
 
-def _sources(layout: BIDSLayout, series: Path, m0: M0Plan) -> tuple[Path, ...]:
+def _sources(layout: BIDSLayout, series: Path, m0: M0Plan | None) -> tuple[Path, ...]:
     files = [
         series,
         *associated(layout, series, 'asl', '.json'),
         *associated(layout, series, 'aslcontext', '.tsv')[:1],
     ]
-    if m0.path is not None:
+    if m0 is not None and m0.path is not None:
         files += [m0.path, *associated(layout, m0.path, 'm0scan', '.json')]
     return tuple(files)
 

@@ -16,18 +16,19 @@ from aslprep_nn.cli.plan import show_plan
 from aslprep_nn.cli.progress import show_progress
 from aslprep_nn.errors import NothingToProcessError, Problem, UsageError
 from aslprep_nn.pipeline import execution
+from aslprep_nn.pipeline.given import pass_on
 from aslprep_nn.pipeline.lock import claim
 from aslprep_nn.pipeline.offer import offer_estimators
 from aslprep_nn.pipeline.summary import write_summary
 from aslprep_nn.quality.findings import Gate
 from aslprep_nn.report.group import write_group
 from aslprep_nn.report.records import RunRecord, RunState, read_records
-from aslprep_nn.run import ASLRun, RefusedRun
+from aslprep_nn.run import ASLRun, GivenRun, RefusedRun
 from aslprep_nn.settings import Settings
 
 log = logging.getLogger(__name__)
 
-Reading = ASLRun | RefusedRun
+Reading = ASLRun | GivenRun | RefusedRun
 
 
 def participant(settings: Settings, console: Console) -> ExitCode:
@@ -45,6 +46,8 @@ def participant(settings: Settings, console: Console) -> ExitCode:
         if isinstance(reading, RefusedRun)
     ]
     _report_failures(records, settings)
+    given = [reading for reading in readings if isinstance(reading, GivenRun)]
+    records += [pass_on(run, settings) for run in given]
     _say_what_is_not_offered(waiting)
     for run in runs:
         if run not in waiting:
@@ -63,7 +66,7 @@ def participant(settings: Settings, console: Console) -> ExitCode:
     for subject in dict.fromkeys(reading.subject for reading in readings):
         log.info('Report: %s', settings.output_dir / f'sub-{subject}.html')
     n_implausible = _report_implausible([run.name for run in runs], settings)
-    if not runs:
+    if not runs and not given:
         return ExitCode.DATASET_UNUSABLE
     is_bad = n_failed or (settings.is_strict and n_implausible)
     return ExitCode.SOME_FAILED if is_bad else ExitCode.DONE

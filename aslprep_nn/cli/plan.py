@@ -10,7 +10,7 @@ from rich.text import Text
 
 from aslprep_nn.bids.derivatives import as_json
 from aslprep_nn.errors import Problem
-from aslprep_nn.run import ASLRun, RefusedRun
+from aslprep_nn.run import ASLRun, GivenRun, RefusedRun
 from aslprep_nn.settings import Settings
 from aslprep_nn.writing import write_atomically
 
@@ -19,7 +19,9 @@ MOST_NAMED = 5
 
 
 def show_plan(
-    readings: Sequence[ASLRun | RefusedRun], problems: Sequence[Problem], settings: Settings
+    readings: Sequence[ASLRun | GivenRun | RefusedRun],
+    problems: Sequence[Problem],
+    settings: Settings,
 ) -> None:
     """Print the plan of every run and every problem, and write both to ``logs/plan.json``.
 
@@ -34,7 +36,11 @@ def show_plan(
     """
     console = Console()
     for reading in readings:
-        if isinstance(reading, ASLRun):
+        if isinstance(reading, GivenRun):
+            console.print(_plan_table(reading))
+            for note in reading.notes:
+                console.print(f'Note: {note}', markup=False)
+        elif isinstance(reading, ASLRun):
             console.print(_plan_table(reading))
             for note in (*reading.notes, *reading.estimation.notes):
                 console.print(f'Note: {note}', markup=False)
@@ -51,6 +57,15 @@ def show_plan(
             for reading in readings
             if isinstance(reading, ASLRun)
         ],
+        'given': [
+            {
+                'run': reading.name,
+                'plan': [vars(row) for row in reading.plan],
+                'notes': list(reading.notes),
+            }
+            for reading in readings
+            if isinstance(reading, GivenRun)
+        ],
         'refused': [
             {'run': reading.name, 'problems': [vars(problem) for problem in reading.problems]}
             for reading in readings
@@ -62,7 +77,9 @@ def show_plan(
     console.print(f'Written to {path}', markup=False)
 
 
-def listing(readings: Sequence[ASLRun | RefusedRun], problems: Sequence[Problem] = ()) -> Group:
+def listing(
+    readings: Sequence[ASLRun | GivenRun | RefusedRun], problems: Sequence[Problem] = ()
+) -> Group:
     """List everything that is wrong with a dataset; what many runs share is said once.
 
     Parameters
@@ -103,7 +120,7 @@ def _entry(group: Sequence[tuple[Problem, str]]) -> Text:
     return text
 
 
-def _plan_table(run: ASLRun) -> Table:
+def _plan_table(run: ASLRun | GivenRun) -> Table:
     table = Table(title=Text(run.name), title_justify='left', title_style='bold green')
     for heading in ('what', 'value', 'from'):
         table.add_column(heading, overflow='fold')

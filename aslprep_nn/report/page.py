@@ -106,7 +106,7 @@ def _by_importance(
 def _viewer(facts: dict[str, Any]) -> dict[str, Any] | None:
     """Return what the slice slider needs; None where its images found no room."""
     maps = [sprite for sprite in facts['maps'] if sprite['uri']]
-    if len(maps) < len(facts['maps']):
+    if not maps or len(maps) < len(facts['maps']):
         return None
     legends = [{k: v for k, v in sprite.items() if k not in ('uri', 'file')} for sprite in maps]
     return {

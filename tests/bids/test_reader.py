@@ -197,7 +197,6 @@ BAD_INPUT = {
         'volume_type, row 1', "'tag'"),
     'an unknown word in many rows': (
         setting('context', ['tag', 'control'] * 6), 'volume_type, rows 1, 3, 5, 7, 9, 11', "'tag'"),
-    'maps of CBF': (setting('context', ['cbf'] * 12), 'volume_type', 'cbf'),
     'a delay of null': (stating(PostLabelingDelay=None), 'PostLabelingDelay', 'null'),
     'a duration of null': (stating(LabelingDuration=None), 'LabelingDuration', 'null'),
     'an M0 type of null': (stating(M0Type=None), 'M0Type', 'null'),

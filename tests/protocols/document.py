@@ -40,6 +40,9 @@ from the end of its own sub-bolus.
 (Campbell-Washburn et al. 2019; Alsop et al. 2015; Zhang et al. 2013). Others between 1.5 and 7 \
 T, and every run with `--hematocrit`, take the formula of Hales et al. (2016) at an arterial \
 oxygenation of .97. The T1 of tissue does not follow the field: a note says so.
+- A series of `cbf` volumes alone is passed on as `_desc-given_cbf`, labelled as made elsewhere: \
+nothing is estimated, and no other field is needed. Beside differences or pairs such volumes are \
+left aside.
 - Philips stores display values, scaled for each series anew. Where the sidecars state \
 `PhilipsRescaleSlope`, `PhilipsScaleSlope` and `UsePhilipsFloatNotDisplayScaling`, as dcm2niix \
 writes them, M0 is brought to the unit of the series (Chenevert et al. 2014).
