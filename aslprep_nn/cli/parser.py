@@ -60,6 +60,7 @@ def build_settings(options: argparse.Namespace, arguments: Sequence[str]) -> Set
     problems = [
         *_folder_problems(bids_dir, to_write),
         *_estimator_problems(estimators, options.primary, weights),
+        *_organ_problems(options.organ, options.m0_method),
     ]
     if problems:
         raise UsageError(problems)
@@ -367,6 +368,15 @@ def _estimator_problems(
         expected = 'a file of weights, <name>.safetensors'
         problems.append(Problem(str(weights), '--weights', 'no file', expected, 'Check the path.'))
     return problems
+
+
+def _organ_problems(organ: str, m0_method: str) -> list[Problem]:
+    """Refuse what only a head has."""
+    if organ == Organ.BRAIN or m0_method != M0Method.REFERENCE:
+        return []
+    expected = 'voxelwise: the reference regions lie in the head'
+    remedy = 'Leave --m0-method or --organ out.'
+    return [Problem(f'--organ {organ}', '--m0-method', m0_method, expected, remedy)]
 
 
 def _folder_problems(bids_dir: Path, to_write: Mapping[str, Path]) -> list[Problem]:

@@ -179,6 +179,7 @@ def _results(
         trust=_read_trust(run, settings, written, image),
         control_over_m0=m0_evidence.control_over_m0,
         is_suppressed=run.is_suppressed,
+        organ=settings.physics.organ,
         estimation=run.estimation,
         others={each: _maps_of(each, run, made, image) for each in run.estimation.others},
         notes=(

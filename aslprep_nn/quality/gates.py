@@ -11,13 +11,15 @@ from aslprep_nn.quality.findings import Finding, Gate
 from aslprep_nn.quality.measured_run import MeasuredRun
 from aslprep_nn.quality.scale import suspected_factor
 from aslprep_nn.quality.territories import unlabelled_territory
+from aslprep_nn.settings import Organ
 
 #: Share of brain voxels whose late delta M is negative. Noise makes half of them so; perfusion
 #: that stands at one standard error of a voxel leaves 16 %, swapped labels make it 84 %.
 NOTHING_BUT_NOISE, SWAPPED = 0.4, 0.6
 
-#: CBF of grey matter outside of this is no physiology [mL/100 g/min].
-POSSIBLE_CBF = (10.0, 150.0)
+#: Flow outside of this is no physiology [mL/100 g/min]: of grey matter, of cortex of the kidney,
+#: which ASL finds between 100 and 500 (Odudu et al. 2018).
+POSSIBLE_CBF = {Organ.BRAIN: (10.0, 150.0), Organ.KIDNEY: (30.0, 800.0)}
 
 #: Share of grey-matter-like voxels at a bound of ATT, from which it is the map that is there.
 AT_BOUND = 0.75
@@ -109,7 +111,7 @@ def _level(run: MeasuredRun) -> Finding | None:
     """Judge CBF and the scale of M0, of which it is the most common cause."""
     if not run.has_m0:
         return None
-    low, high = POSSIBLE_CBF
+    low, high = POSSIBLE_CBF[run.organ]
     is_possible = low <= run.grey_cbf <= high
     measured = run.control_over_m0 is not None and run.is_suppressed is False
     if is_possible and not measured:
@@ -171,7 +173,7 @@ def _motion(run: MeasuredRun) -> Finding | None:
 
 
 def _territory(run: MeasuredRun) -> Finding | None:
-    silent = unlabelled_territory(run)
+    silent = unlabelled_territory(run) if run.organ is Organ.BRAIN else None
     if silent is None:
         return None
     name, share = silent

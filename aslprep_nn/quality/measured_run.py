@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.maps import FloatArray
 from aslprep_nn.preprocessing.brightness import GREY_MATTER_SHARE, brightest, late_delta_m
+from aslprep_nn.settings import Organ
 
 BoolArray = NDArray[np.bool_]
 
@@ -45,6 +46,8 @@ class MeasuredRun:
         Median of the brain of control over M0; None where one is lacking.
     is_suppressed
         True where the background was suppressed; None where that is not stated.
+    organ
+        What was imaged.
     """
 
     acquisition: Acquisition
@@ -59,6 +62,7 @@ class MeasuredRun:
     framewise_displacement: FloatArray | None = None
     control_over_m0: float | None = None
     is_suppressed: bool | None = None
+    organ: Organ = Organ.BRAIN
 
     @cached_property
     def late(self) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from aslprep_nn.report.quality_number import QualityNumber
 from aslprep_nn.report.trust_expectations import TRUST_EXPECTATIONS
@@ -203,3 +204,19 @@ IF_HIGH_WITH_ONE_DELAY = {
 def expectation(name: str) -> QualityNumber:
     """Look up what is usual for one number."""
     return next(number for number in EXPECTATIONS if number.name == name)
+
+
+#: What differs where a kidney was imaged (Odudu et al. 2018).
+OF_KIDNEY: dict[str, dict[str, Any]] = {
+    'gm_like_cbf': {
+        'label': 'Cortex-like flow',
+        'usual_low': 100,
+        'usual_high': 500,
+        'limit_low': 30,
+        'limit_high': 800,
+        'if_low': 'the flow of cortex is low ({value}): check M0, its scale and the labelling',
+        'if_high': 'the flow of cortex is high ({value}): check M0 and its scale',
+    }
+}
+#: Numbers that only a head has: its volume, and its halves.
+ONLY_OF_BRAIN = ('mask_volume', 'asymmetry')

@@ -28,5 +28,6 @@ def implausible(results: RunResults) -> tuple[Finding, ...]:
             else confounds['framewise_displacement'].to_numpy(float),
             control_over_m0=results.control_over_m0,
             is_suppressed=results.is_suppressed,
+            organ=results.organ,
         )
     )

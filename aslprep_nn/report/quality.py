@@ -12,7 +12,12 @@ import pandas as pd
 
 from aslprep_nn.maps import FitStatus, FloatArray
 from aslprep_nn.quality.findings import PLAUSIBLE, Finding, Gate
-from aslprep_nn.report.expectations import EXPECTATIONS, IF_HIGH_WITH_ONE_DELAY
+from aslprep_nn.report.expectations import (
+    EXPECTATIONS,
+    IF_HIGH_WITH_ONE_DELAY,
+    OF_KIDNEY,
+    ONLY_OF_BRAIN,
+)
 from aslprep_nn.report.quality_number import Mark, QualityNumber
 from aslprep_nn.report.regions import (
     BoolArray,
@@ -24,6 +29,7 @@ from aslprep_nn.report.regions import (
 )
 from aslprep_nn.report.results import RunResults
 from aslprep_nn.report.trust_numbers import trust_concerns, trust_numbers
+from aslprep_nn.settings import Organ
 
 __all__ = [
     'Mark',
@@ -58,6 +64,13 @@ def measure_quality(results: RunResults) -> tuple[QualityNumber, ...]:
         **trust,
     }
     unknown = () if results.has_m0 else NEED_M0
+    is_kidney = results.organ is Organ.KIDNEY
+    if is_kidney:
+        unknown = (*unknown, *ONLY_OF_BRAIN)
+    usual = [
+        replace(number, **OF_KIDNEY.get(number.name, {})) if is_kidney else number
+        for number in EXPECTATIONS
+    ]
     said = trust_concerns(results, trust)
     if_high = said if 'att' in results.maps else said | IF_HIGH_WITH_ONE_DELAY
     return tuple(
@@ -67,7 +80,7 @@ def measure_quality(results: RunResults) -> tuple[QualityNumber, ...]:
             if_low=said.get(number.name, number.if_low),
             if_high=if_high.get(number.name, number.if_high),
         )
-        for number in EXPECTATIONS
+        for number in usual
     )
 
 

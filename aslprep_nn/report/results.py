@@ -13,7 +13,7 @@ from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.maps import FloatArray, ParameterMap
 from aslprep_nn.misspecification.summary import TrustSummary
 from aslprep_nn.run import Estimation, PlanRow
-from aslprep_nn.settings import Estimator
+from aslprep_nn.settings import Estimator, Organ
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,8 @@ class RunResults:
         Median of the brain of control over M0; None where one is lacking.
     is_suppressed
         True where the background was suppressed; None where that is not stated.
+    organ
+        What was imaged.
     estimation
         Which estimators served the run; ``maps`` and ``status`` are those of the primary one.
     others
@@ -103,6 +105,7 @@ class RunResults:
     trust: Trust | None = None
     control_over_m0: float | None = None
     is_suppressed: bool | None = None
+    organ: Organ = Organ.BRAIN
     estimation: Estimation = field(default_factory=Estimation)
     others: Mapping[Estimator, Mapping[str, ParameterMap]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

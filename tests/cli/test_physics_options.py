@@ -3,6 +3,7 @@
 import pytest
 
 from aslprep_nn.cli.parser import build_settings, parse
+from aslprep_nn.errors import UsageError
 from aslprep_nn.settings import Organ, PhysicsOptions
 
 
@@ -29,3 +30,8 @@ def test_a_hematocrit_nobody_has_is_refused(tmp_path, capsys):
 def test_the_organ_is_the_brain_unless_said_otherwise(tmp_path):
     assert physics(tmp_path).organ is Organ.BRAIN
     assert physics(tmp_path, '--organ', 'kidney').organ is Organ.KIDNEY
+
+
+def test_a_kidney_has_no_ventricles_to_take_m0_from(tmp_path):
+    with pytest.raises(UsageError, match='--m0-method is reference'):
+        physics(tmp_path, '--organ', 'kidney', '--m0-method', 'reference')
