@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint docs clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -30,6 +30,9 @@ lint: $(INSTALLED)  ## check style and types
 	$(BIN)/ruff format --check aslprep_nn tests benchmarks
 	$(BIN)/ruff check aslprep_nn tests benchmarks
 	$(BIN)/mypy
+
+docs: $(INSTALLED)  ## write the pages that are made from the tests' own tables
+	PYTHONPATH=tests $(BIN)/python -m protocols.document
 
 clean:  ## remove what the other commands made
 	rm -rf $(VENV) demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

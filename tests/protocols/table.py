@@ -542,7 +542,7 @@ UNITS = (
         'Units',
         'integers with another slope in the headers of series and M0',
         pairs(SIX, 1.4),
-        slope=(0.01, 0.03),
+        slope=(0.002, 0.03),
     ),
     Protocol(
         'philips',

@@ -139,7 +139,7 @@ def _relative(protocol: Protocol, pld: float, duration: float, true: Truth) -> n
 
 def _write_image(path: Path, data: np.ndarray, slope: float) -> None:
     image = nib.Nifti1Image(data.astype(np.float32), AFFINE)
-    if slope:
-        image.set_data_dtype(np.int32)
+    if slope:  # nibabel stores what it is given, and the slope beside it
+        image = nib.Nifti1Image(np.rint(data / slope).astype(np.int32), AFFINE)
         image.header.set_slope_inter(slope, 0)
     nib.save(image, path)
