@@ -197,6 +197,8 @@ class Settings:
         True where aslcontext.tsv calls label control and control label.
     is_strict
         True to end with an error where a result is implausible.
+    mask
+        A brain mask for all runs, or a folder of masks; None to find the brain.
     skip_bids_validation
         True to start even where dataset_description.json is not as BIDS asks.
     command
@@ -219,5 +221,6 @@ class Settings:
     seed: int = 1
     swap_label_control: bool = False
     is_strict: bool = False
+    mask: Path | None = None
     skip_bids_validation: bool = False
     command: str = ''

@@ -99,6 +99,7 @@ def build_settings(options: argparse.Namespace, arguments: Sequence[str]) -> Set
         seed=options.seed,
         swap_label_control=options.swap_label_control,
         is_strict=options.strict,
+        mask=options.mask and options.mask.absolute(),
         skip_bids_validation=options.skip_bids_validation,
         command=shlex.join(['aslprep_nn', *arguments]),
     )
@@ -123,7 +124,9 @@ def _parser() -> argparse.ArgumentParser:
         '-v', '--verbose', action='count', default=0, help='say more; twice: everything Nipype says'
     )
     _add_filters(parser.add_argument_group('filters'))
-    _add_estimation(parser.add_argument_group('estimation'))
+    estimation = parser.add_argument_group('estimation')
+    _add_estimation(estimation)
+    _add_mask(estimation)
     trust = parser.add_argument_group('trust')
     _add_trust(trust)
     _add_plausibility(trust)
@@ -249,6 +252,17 @@ def _add_plausibility(group: argparse._ArgumentGroup) -> None:
         action='store_true',
         help='read label as control and control as label in all runs chosen: for an aslcontext.tsv '
         'that has them the wrong way round',
+    )
+
+
+def _add_mask(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        '--mask',
+        type=Path,
+        metavar='PATH',
+        help='the brain, instead of finding it: an image on the grid of the series, for all runs '
+        'chosen, or a derivatives folder with sub-<label>/[ses-<label>/]perf/'
+        '<name of the run>_desc-brain_mask.nii.gz, as this app writes them',
     )
 
 

@@ -17,6 +17,7 @@ import nipype
 from nipype.pipeline import engine
 
 from aslprep_nn.errors import Problem
+from aslprep_nn.pipeline.masks import mask_of
 from aslprep_nn.pipeline.step import PROBLEMS_FILE
 from aslprep_nn.pipeline.workflow import init_asl_wf
 from aslprep_nn.report.records import RunRecord, RunState
@@ -45,6 +46,9 @@ def fingerprint(run: ASLRun, settings: Settings) -> str:
     for path in run.sources:
         digest.update(str(path.relative_to(settings.bids_dir)).encode())
         digest.update(path.read_bytes())
+    mask = mask_of(run, settings)
+    if mask is not None and mask.is_file():
+        digest.update(mask.read_bytes())
     chosen = settings.physics, settings.trust, settings.estimators, settings.seed
     choices = (*chosen, __version__)
     weights = run.estimation.weights

@@ -20,7 +20,11 @@ from aslprep_nn.misspecification.summary import TrustSummary
 from aslprep_nn.pipeline.facts import facts_of_map, is_flow, unit_of
 from aslprep_nn.pipeline.images import Image, load, load_mask, load_series
 from aslprep_nn.pipeline.offer import with_estimation
-from aslprep_nn.preprocessing.motion import RAS_TO_LPS, registration_obstacle
+from aslprep_nn.pipeline.screen import pair_notes
+from aslprep_nn.preprocessing.across_contrasts import RAS_TO_LPS
+from aslprep_nn.preprocessing.mask import mask_doubts
+from aslprep_nn.preprocessing.motion import registration_obstacle
+from aslprep_nn.preprocessing.outliers import REASONS
 from aslprep_nn.report.plausibility import implausible
 from aslprep_nn.report.quality import (
     describe_protocol,
@@ -160,19 +164,19 @@ def _results(
     made = {name for name in KINDS if bids.derivative_path(settings, run, name) in written}
     confounds = bids.perf_dir(settings, run) / f'{run.name}_desc-confounds_timeseries.tsv'
     reference = load(bids.derivative_path(settings, run, 'reference'))
+    table = pd.read_csv(confounds, sep='\t', na_values='n/a', keep_default_na=False)
+    mask = load_mask(bids.derivative_path(settings, run, 'mask'))
     return RunResults(
         name=run.name,
         plan=run.plan,
         acquisition=run.acquisition,
         affine=reference.affine,
         reference=reference.data,
-        mask=load_mask(bids.derivative_path(settings, run, 'mask')),
+        mask=mask,
         relative_delta_m=load_series(relative_delta_m).data,
         maps=_maps_of(run.estimation.primary, run, made, image),
         status=image('fitstatus').astype(np.uint8),
-        confounds=pd.read_csv(confounds, sep='\t', na_values='n/a')
-        if run.has_raw_volumes
-        else None,
+        confounds=table if run.has_raw_volumes else None,
         has_m0=run.has_m0,
         model_cbf_per_unit=model_cbf_per_unit,
         m0=image('m0') if 'm0' in made else None,
@@ -187,6 +191,8 @@ def _results(
             *run.estimation.notes,
             *m0_evidence.notes,
             *_motion_notes(run, reference),
+            *pair_notes(table),
+            *mask_doubts(mask, reference.affine),
         ),
         provenance={
             'Version': f'aslprep_nn {__version__}',
@@ -228,13 +234,18 @@ def _write_context(run: ASLRun, settings: Settings) -> list[Path]:
 def _write_motion(
     run: ASLRun, settings: Settings, confounds: Path | None, transforms: Path | None
 ) -> list[Path]:
-    """Write motion parameters as a table and as ITK transforms."""
-    if confounds is None or transforms is None:
+    """Write what was found about each volume as a table, and motion as ITK transforms."""
+    if confounds is None:
         return []
     folder = bids.perf_dir(settings, run)
     table = folder / f'{run.name}_desc-confounds_timeseries.tsv'
-    write_atomically(table, confounds.read_bytes())
-    write_atomically(table.with_suffix('.json'), bids.as_json(_CONFOUND_COLUMNS))
+    content = confounds.read_bytes()
+    write_atomically(table, content)
+    columns = content.decode().split('\n', 1)[0].split('\t')
+    dictionary = {column: _CONFOUND_COLUMNS[column] for column in columns}
+    write_atomically(table.with_suffix('.json'), bids.as_json(dictionary))
+    if transforms is None:
+        return [table, table.with_suffix('.json')]
     matrices = RAS_TO_LPS @ np.load(transforms) @ RAS_TO_LPS
     itk = folder / f'{run.name}_from-orig_to-aslref_mode-image_xfm.txt'
     write_atomically(itk, bids.transforms_as_itk(matrices))
@@ -293,5 +304,10 @@ _CONFOUND_COLUMNS = {
     'framewise_displacement': {
         'Description': 'Motion since the previous volume of the same type (Power et al. 2012).',
         'Units': 'mm',
+    },
+    'pair_weight': {'Description': 'What the pair of this volume counts: 1, or 0 if left out.'},
+    'pair_outlier': {
+        'Description': 'Why the pair of this volume is left out.',
+        'Levels': {reason.value: text for reason, text in REASONS.items()},
     },
 }

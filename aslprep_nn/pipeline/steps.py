@@ -15,10 +15,12 @@ from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.estimation.single_delay import single_delay_cbf
 from aslprep_nn.pipeline.fit_maps import save_fit
 from aslprep_nn.pipeline.images import load, load_mask, load_series, save
+from aslprep_nn.pipeline.masks import supplied_mask
 from aslprep_nn.preprocessing import motion, resample
 from aslprep_nn.preprocessing.encoding import decode_cycles
 from aslprep_nn.preprocessing.mask import body_mask, brain_mask, difference_mask
 from aslprep_nn.preprocessing.pairs import pair_volumes, subtract_label
+from aslprep_nn.preprocessing.reference import mean_control, sharpest_control
 from aslprep_nn.settings import Macrovascular, Organ
 
 PARAMETER_COLUMNS = ('trans_x', 'trans_y', 'trans_z', 'rot_x', 'rot_y', 'rot_z')
@@ -35,7 +37,7 @@ class Reference(NamedTuple):
 def choose_reference(
     *, series: Path, volume_types: VolumeTypes, folder: Path, m0scan: Path | None = None
 ) -> Reference:
-    """Take M0 as the reference, else the mean control, else the power of the differences.
+    """Take M0 as the reference, else one control, else the power of the differences.
 
     M0 is not suppressed and has the best contrast; registering to it also aligns it.
     """
@@ -45,7 +47,7 @@ def choose_reference(
     elif VolumeType.M0SCAN in volume_types:
         image = data[..., volume_types.index(VolumeType.M0SCAN)]
     elif VolumeType.CONTROL in volume_types:
-        image = data[..., np.array(volume_types) == VolumeType.CONTROL].mean(axis=-1)
+        image = sharpest_control(data, volume_types)
     else:
         image = np.sqrt((data**2).mean(axis=-1))
         return Reference(save(folder / 'reference.nii.gz', image, affine), shows_tissue=False)
@@ -60,11 +62,19 @@ class Motion(NamedTuple):
 
 
 def estimate_motion(
-    *, series: Path, reference: Path, volume_types: VolumeTypes, seed: int, folder: Path
+    *,
+    series: Path,
+    reference: Path,
+    volume_types: VolumeTypes,
+    timings: tuple[tuple[float, float], ...],
+    seed: int,
+    folder: Path,
 ) -> Motion:
-    """Register every volume to the reference."""
+    """Align the volumes of each timing to each other, and these groups to the reference."""
     data, affine = load_series(series)
-    transforms = motion.estimate_motion(data, load(reference).data, affine, seed=seed)
+    transforms = motion.estimate_motion(
+        data, load(reference).data, affine, seed=seed, groups=timings
+    )
     np.save(folder / 'transforms.npy', transforms)
     parameters = motion.motion_parameters(transforms)
     table = pd.DataFrame(parameters, columns=list(PARAMETER_COLUMNS))
@@ -94,6 +104,23 @@ def resample_series(*, series: Path, folder: Path, transforms: Path | None = Non
     )
 
 
+class StillReference(NamedTuple):
+    """The reference as the still series shows it."""
+
+    image: Path
+
+
+def settle_reference(
+    *, reference: Path, series: Path, volume_types: VolumeTypes, folder: Path
+) -> StillReference:
+    """Replace the control that others were aligned to by the mean of them all."""
+    data, affine = load_series(series)
+    image = mean_control(data, volume_types)
+    if not image.any():
+        return StillReference(reference)
+    return StillReference(save(folder / 'reference.nii.gz', image, affine))
+
+
 class BrainMask(NamedTuple):
     """The voxels to estimate in."""
 
@@ -107,11 +134,14 @@ def mask_brain(
     series: Path,
     fov_mask: Path,
     folder: Path,
+    supplied: Path | None = None,
     organ: Organ = Organ.BRAIN,
 ) -> BrainMask:
-    """Find the brain, or all of the body, in the reference and the common field of view."""
+    """Find the brain, or all of the body, or take it from a file, in the common field of view."""
     image, affine = load(reference)
-    if shows_tissue and organ is not Organ.BRAIN:
+    if supplied is not None:
+        mask = supplied_mask(supplied, image.shape, affine)
+    elif shows_tissue and organ is not Organ.BRAIN:
         mask = body_mask(image)
     elif shows_tissue:
         mask = brain_mask(image, affine)

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from nipype.pipeline import engine
 
+from aslprep_nn.acquisition import VolumeType
 from aslprep_nn.pipeline import interfaces as do
+from aslprep_nn.pipeline.masks import mask_of
 from aslprep_nn.pipeline.recipe import Added, Output, Recipe
 from aslprep_nn.run import ASLRun
 from aslprep_nn.settings import Estimator, Misspecification, Settings
@@ -27,9 +29,18 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
     still = _hold_still(asl, run, settings)
     facts = {'series': still.series, 'volume_types': run.volume_types}
     difference = asl.add(do.SubtractPairs, timings=run.timings, encoding=run.encoding, **facts)
+    screened = asl.add(
+        do.ScreenPairs,
+        delta_m=difference.delta_m,
+        mask=still.mask,
+        volume_types=run.volume_types,
+        timings=run.timings,
+        confounds=still.confounds,
+        encoding=run.encoding,
+    )
     calibrated = asl.add(
         do.CalibrateM0,
-        delta_m=difference.delta_m,
+        delta_m=screened.delta_m,
         mask=still.mask,
         m0_plan=run.m0,
         m0scan=still.m0scan,
@@ -76,7 +87,7 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
         maps=gathered.maps,
         estimation=gathered.estimation,
         trust_summary=trust.summary,
-        confounds=still.confounds,
+        confounds=screened.confounds,
         transforms=still.transforms,
     )
     asl.add(
@@ -184,22 +195,37 @@ def _hold_still(asl: Recipe, run: ASLRun, settings: Settings) -> _StillHead:
         ).m0scan
     reference = asl.add(do.ChooseReference, m0scan=m0scan, **raw)
     if run.has_raw_volumes:
-        motion = asl.add(do.EstimateMotion, reference=reference.image, seed=settings.seed, **raw)
+        motion = asl.add(
+            do.EstimateMotion,
+            reference=reference.image,
+            timings=run.timings,
+            seed=settings.seed,
+            **raw,
+        )
         transforms, confounds = motion.transforms, motion.confounds
     still = asl.add(do.ResampleSeries, series=run.series, transforms=transforms)
+    image = reference.image
+    if m0scan is None and VolumeType.M0SCAN not in run.volume_types:
+        image = asl.add(
+            do.SettleReference,
+            reference=image,
+            series=still.series,
+            volume_types=run.volume_types,
+        ).image
     brain = asl.add(
         do.MaskBrain,
-        reference=reference.image,
+        reference=image,
         shows_tissue=reference.shows_tissue,
         series=still.series,
         fov_mask=still.fov_mask,
+        supplied=mask_of(run, settings),
         organ=settings.physics.organ,
     )
     return _StillHead(
         series=still.series,
         fov_mask=still.fov_mask,
         mask=brain.mask,
-        reference=reference.image,
+        reference=image,
         m0scan=m0scan,
         transforms=transforms,
         confounds=confounds,

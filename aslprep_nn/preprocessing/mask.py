@@ -5,7 +5,7 @@ from __future__ import annotations
 import ants
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, spatial
 
 from aslprep_nn.errors import ImageError, Problem
 from aslprep_nn.maps import FloatArray
@@ -23,6 +23,10 @@ BRIGHTEST = 99.0
 #: The bias field is smooth: it is fitted to every n-th voxel, n at most `COARSEST_SHRINK`, as
 #: long as `FEWEST_SHRUNK` remain along each axis.
 COARSEST_SHRINK, FEWEST_SHRUNK = 3, 8
+
+#: Share of a mask's voxels that may lie at the edge of the slices; share of its convex hull that a
+#: brain fills at least, and voxels of surface from which that can be told.
+LARGEST_TOUCH, LEAST_SOLIDITY, FEWEST_SURFACE_VOXELS = 0.01, 0.7, 50
 
 
 def brain_mask(reference: FloatArray, affine: FloatArray) -> NDArray[np.bool_]:
@@ -104,6 +108,50 @@ def difference_mask(delta_m: FloatArray, affine: FloatArray) -> NDArray[np.bool_
         return _not_empty(measured)
     logarithm = np.log(np.where(measured, power, power[measured].min()))
     return _solid_part(_above_otsu(logarithm), affine)
+
+
+def mask_doubts(mask: NDArray[np.bool_], affine: FloatArray) -> tuple[str, ...]:
+    """Say what about a mask is unlike a brain, for people to look at it.
+
+    Parameters
+    ----------
+    mask
+        ``(x, y, z)``.
+    affine
+        Voxel to world [mm].
+
+    Returns
+    -------
+    Sentences; none for a mask that could be a brain. A brain fills most of its convex hull,
+    and the field of view ends in its own plane rarely at the brain.
+    """
+    doubts = []
+    edges = [mask[[0, -1]].sum(), mask[:, [0, -1]].sum()]
+    touching = sum(int(n) for n in edges) / max(int(mask.sum()), 1)
+    if touching > LARGEST_TOUCH:
+        doubts.append(
+            f'The brain mask runs into the edge of its slices with {touching:.1%} of its voxels: '
+            'the head is cut off, or the mask holds background. Look at it, or supply one '
+            'with --mask.'
+        )
+    filled = _solidity(mask, affine)
+    if filled < LEAST_SOLIDITY:
+        doubts.append(
+            f'The brain mask fills {filled:.0%} of its convex hull; a brain fills more than '
+            f'{LEAST_SOLIDITY:.0%}. Look at it, or supply one with --mask.'
+        )
+    return tuple(doubts)
+
+
+def _solidity(mask: NDArray[np.bool_], affine: FloatArray) -> float:
+    """Return which part of its convex hull a mask fills; 1 where it is flat."""
+    surface = np.argwhere(mask & ~ndimage.binary_erosion(mask))
+    corners = (surface[:, None] + np.array([[-0.5] * 3, [0.5] * 3])).reshape(-1, 3)
+    if len(surface) < FEWEST_SURFACE_VOXELS or not np.ptp(surface, axis=0).all():
+        return 1.0
+    hull = spatial.ConvexHull(corners @ affine[:3, :3].T)
+    voxel = abs(float(np.linalg.det(affine[:3, :3])))
+    return float(mask.sum() * voxel / hull.volume)
 
 
 def _without_bias(image: FloatArray) -> FloatArray:

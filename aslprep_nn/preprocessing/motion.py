@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Hashable, Sequence
 
 import ants
 import numpy as np
@@ -12,14 +10,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from aslprep_nn.acquisition import VolumeType
+from aslprep_nn.errors import ImageError
 from aslprep_nn.maps import FloatArray
-from aslprep_nn.preprocessing.resample import resample_volume
-
-#: From RAS, where NIfTI and this package live, to LPS, where ITK lives; its own inverse.
-RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-
-#: Distance from the head's centre to the cortex (Power et al. 2012) [mm].
-HEAD_RADIUS = 50.0
+from aslprep_nn.preprocessing.across_contrasts import HEAD_RADIUS, locate
+from aslprep_nn.preprocessing.brightness import mean_of_present
+from aslprep_nn.preprocessing.groupwise import align_alike
+from aslprep_nn.preprocessing.mask import brain_mask
+from aslprep_nn.preprocessing.resample import resample_series
 
 #: Fewer voxels along an axis leave a movement along it, or a tilt of it, undetermined.
 FEWEST_VOXELS = 8
@@ -27,11 +24,9 @@ FEWEST_VOXELS = 8
 #: Larger voxels [mm] hold several folds of cortex each, and move less than they blur.
 LARGEST_VOXEL = 10.0
 
-#: Of the images compared, before comparing: interpolation must not look like agreement [voxels].
-SMOOTHING = 1.0
-
-#: Bins of the joint histogram along each axis, and the percentile that fills the last of them.
-HISTOGRAM_BINS, HISTOGRAM_TOP = 32, 99.5
+#: How far around the brain volumes of one contrast are compared: skull and scalp move with it, and
+#: their edges are the sharpest [voxels].
+SURROUNDINGS = 3
 
 
 def estimate_motion(
@@ -40,15 +35,15 @@ def estimate_motion(
     affine: FloatArray,
     *,
     seed: int,
+    groups: Sequence[Hashable] | None = None,
 ) -> FloatArray:
     """Find where the head was in each volume.
 
-    Every volume is registered to the reference by mutual information (Avants et al. 2011).
-    Correlation-like costs fail where background suppression changes the contrast between
-    delays; mutual information does not. A registration is believed only where it agrees better
-    with the reference than both no motion and the position of the volume before: what a
-    registration scatters about a still head is larger than what still heads move. A volume
-    equal to the reference is left alone, and so are all where `registration_obstacle` sees one.
+    Volumes of one contrast are aligned to each other by least squares (`align_alike`), which
+    is far more precise than any comparison between contrasts and lets each of these speak once,
+    with the noise of a mean. The mean of a group is registered to the reference by mutual
+    information (`locate`). A volume equal to the reference is left alone, and so are all where
+    `registration_obstacle` sees one.
 
     Parameters
     ----------
@@ -60,6 +55,9 @@ def estimate_motion(
         Voxel to world of both, RAS [mm].
     seed
         Of the metric's sampling. With it one thread is used, and results repeat exactly.
+    groups
+        What volumes of the same contrast share, as a rule their timing; each volume is a group
+        of its own when absent.
 
     Returns
     -------
@@ -70,14 +68,47 @@ def estimate_motion(
     if registration_obstacle(reference.shape, affine):
         return transforms
     ants.config.set_ants_deterministic(on=True, seed_value=seed)
-    before: FloatArray = np.eye(4)
-    for index, volume in enumerate(np.moveaxis(volumes, -1, 0)):
-        if np.array_equal(volume, reference):
-            continue
-        found = _register(reference, volume, affine)
-        before = _best_position([np.eye(4), before, found], volume, reference, affine)
-        transforms[index] = before
+    brain = _roughly_brain(reference, affine)
+    surroundings = ndimage.binary_dilation(brain, iterations=SURROUNDINGS)
+    known: dict[int, FloatArray] = {}
+    for members in _members(volumes, reference, groups):
+        alike = volumes[..., members]
+        within = align_alike(np.moveaxis(np.nan_to_num(alike), -1, 0), affine, surroundings)
+        mean = alike[..., 0]
+        if len(members) > 1:
+            mean = mean_of_present(resample_series(alike, affine, within)[0])
+        earlier = [index for index in known if index < members[0]]
+        before = known[max(earlier)] if earlier else np.eye(4)
+        position = locate(mean, reference, affine, brain, before)
+        known.update(zip(members, within @ position, strict=True))
+    for index, transform in known.items():
+        transforms[index] = transform
     return transforms
+
+
+def _members(
+    volumes: FloatArray, reference: FloatArray, groups: Sequence[Hashable] | None
+) -> list[list[int]]:
+    """List the volumes of each group, without those that are the reference itself.
+
+    One with missing slices is compared with nothing but the reference.
+    """
+    members: dict[Hashable, list[int]] = {}
+    for index, volume in enumerate(np.moveaxis(volumes, -1, 0)):
+        alone = groups is None or not np.isfinite(volume).all()
+        group = (index,) if alone or groups is None else groups[index]
+        if not np.array_equal(volume, reference):
+            members.setdefault(group, []).append(index)
+    return list(members.values())
+
+
+def _roughly_brain(reference: FloatArray, affine: FloatArray) -> NDArray[np.bool_]:
+    """Find the brain, or take what is brighter than the mean where none stands out."""
+    try:
+        return brain_mask(reference, affine)
+    except ImageError:
+        image = np.nan_to_num(reference)
+        return np.asarray(image >= image.mean())
 
 
 def registration_obstacle(shape: tuple[int, ...], affine: FloatArray) -> str:
@@ -157,69 +188,3 @@ def framewise_displacement(
         steps = np.abs(np.diff(parameters[indices], axis=0)) @ weights
         displacement[indices[1:]] = steps
     return displacement
-
-
-def _best_position(
-    positions: Sequence[FloatArray], volume: FloatArray, reference: FloatArray, affine: FloatArray
-) -> FloatArray:
-    """Return the position at which the volume agrees best, the first of equals.
-
-    All are compared where all see the head, and by the same measure.
-    """
-    seen = [
-        resample_volume(volume, affine, reference.shape[:3], affine, position)
-        for position in positions
-    ]
-    common = np.isfinite([reference, *seen]).all(axis=0)
-    if not common.any():
-        return positions[0]
-    fixed, *moved = (
-        ndimage.gaussian_filter(np.where(common, image, 0), SMOOTHING)[common]
-        for image in (reference, *seen)
-    )
-    return positions[int(np.argmax([_mutual_information(fixed, image) for image in moved]))]
-
-
-def _mutual_information(one: FloatArray, other: FloatArray) -> float:
-    """Return the mutual information of two lists of voxel values [nat]."""
-    x, y = (np.minimum(values, np.percentile(values, HISTOGRAM_TOP)) for values in (one, other))
-    counts = np.histogram2d(x, y, bins=HISTOGRAM_BINS)[0]
-    joint = counts / counts.sum()
-    independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
-    filled = joint > 0
-    return float((joint[filled] * np.log(joint[filled] / independent[filled])).sum())
-
-
-def _register(reference: FloatArray, volume: FloatArray, affine: FloatArray) -> FloatArray:
-    """Return the reference-to-volume transform, world to world, RAS."""
-    masks: dict[str, ants.ANTsImage] = {}
-    if not np.isfinite([reference, volume]).all():
-        masks['mask'] = _to_ants(np.isfinite(reference).astype(np.float32), affine)
-        masks['moving_mask'] = _to_ants(np.isfinite(volume).astype(np.float32), affine)
-    with tempfile.TemporaryDirectory(prefix='motion-') as folder:
-        found = ants.registration(
-            _to_ants(reference, affine),
-            _to_ants(volume, affine),
-            **masks,
-            type_of_transform='BOLDRigid',
-            initial_transform='Identity',
-            outprefix=str(Path(folder) / 'volume-'),
-        )
-        rigid = ants.read_transform(found['fwdtransforms'][0])
-        origin = np.array(rigid.apply_to_point((0.0, 0.0, 0.0)))
-        axes = [np.array(rigid.apply_to_point(tuple(unit))) - origin for unit in np.eye(3)]
-    lps = np.eye(4)
-    lps[:3, :3] = np.column_stack(axes)
-    lps[:3, 3] = origin
-    return np.asarray(RAS_TO_LPS @ lps @ RAS_TO_LPS)
-
-
-def _to_ants(volume: FloatArray, affine: FloatArray) -> ants.ANTsImage:
-    lps = RAS_TO_LPS @ affine
-    spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    return ants.from_numpy(
-        np.nan_to_num(volume).astype(np.float32),
-        origin=tuple(lps[:3, 3]),
-        spacing=tuple(spacing),
-        direction=lps[:3, :3] / spacing,
-    )

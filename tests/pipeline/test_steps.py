@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from aslprep_nn.acquisition import Acquisition, LabelingType, VolumeType
+from aslprep_nn.errors import ImageError
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.pipeline import steps
 from aslprep_nn.settings import Macrovascular
@@ -32,8 +33,8 @@ def load(path: Path) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ('types', 'expected', 'shows_tissue'),
-    [((M, C, L), 1.0, True), ((C, L, C), 3.0, True), ((D, D, D), np.sqrt(14 / 3), False)],
-    ids=['m0', 'mean control', 'power of differences'],
+    [((M, C, L), 1.0, True), ((C, L, C), 4.0, True), ((D, D, D), np.sqrt(14 / 3), False)],
+    ids=['m0', 'brightest control', 'power of differences'],
 )
 def test_the_reference_is_m0_else_controls_else_differences(
     tmp_path, types, expected, shows_tissue
@@ -43,6 +44,63 @@ def test_the_reference_is_m0_else_controls_else_differences(
     chosen = steps.choose_reference(series=series, volume_types=types, folder=tmp_path)
     np.testing.assert_allclose(load(chosen.image), expected, rtol=1e-6)
     assert chosen.shows_tissue is shows_tissue
+
+
+def test_a_reference_that_is_no_m0_becomes_the_mean_of_the_still_controls(tmp_path):
+    series = save(tmp_path / 's.nii.gz', np.ones((*GRID, 3)) * (2.0, 9.0, 4.0))
+    settled = steps.settle_reference(
+        reference=series, series=series, volume_types=(C, L, C), folder=tmp_path
+    )
+    np.testing.assert_allclose(load(settled.image), 3.0, rtol=1e-6)
+
+
+def test_differences_have_no_control_to_average(tmp_path):
+    series = save(tmp_path / 's.nii.gz', np.ones((*GRID, 3)))
+    settled = steps.settle_reference(
+        reference=series, series=series, volume_types=(D, D, D), folder=tmp_path
+    )
+    assert settled.image == series
+
+
+@pytest.fixture
+def head(tmp_path) -> Path:
+    rng = np.random.default_rng(0)
+    return save(tmp_path / 'head.nii.gz', 1 + rng.random(GRID))
+
+
+def masked_by(supplied: Path, head: Path) -> np.ndarray:
+    done = steps.mask_brain(
+        reference=head,
+        shows_tissue=True,
+        series=head,
+        fov_mask=save(head.parent / 'fov.nii.gz', np.ones(GRID)),
+        folder=head.parent,
+        supplied=supplied,
+    )
+    return load(done.mask)
+
+
+def test_a_supplied_mask_is_used_as_it_is(tmp_path, head):
+    own = np.zeros(GRID)
+    own[1:4, 2:5, 1:3] = 1
+    np.testing.assert_array_equal(masked_by(save(tmp_path / 'own.nii.gz', own), head), own)
+
+
+@pytest.mark.parametrize(('shape', 'affine', 'words'), [
+    ((6, 6, 5), AFFINE, 'own.nii.gz: shape is 6 x 6 x 5; expected 6 x 6 x 4'),
+    (GRID, AFFINE + np.eye(4, k=3), 'own.nii.gz: affine is up to 1 mm off'),
+])  # fmt: skip
+def test_a_mask_on_another_grid_is_refused_by_name(tmp_path, head, shape, affine, words):
+    nib.save(nib.Nifti1Image(np.ones(shape, dtype=np.uint8), affine), tmp_path / 'own.nii.gz')
+    with pytest.raises(ImageError, match=words):
+        masked_by(tmp_path / 'own.nii.gz', head)
+
+
+def test_a_mask_that_is_absent_or_empty_is_refused(tmp_path, head):
+    with pytest.raises(ImageError, match='absent; expected a brain mask'):
+        masked_by(tmp_path / 'nowhere.nii.gz', head)
+    with pytest.raises(ImageError, match='mask is empty'):
+        masked_by(save(tmp_path / 'own.nii.gz', np.zeros(GRID)), head)
 
 
 def test_voxels_that_left_the_field_of_view_are_not_brain(tmp_path):

@@ -6,9 +6,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from aslprep_nn.errors import ImageError
-from aslprep_nn.preprocessing.mask import brain_mask, difference_mask
+from aslprep_nn.preprocessing.mask import brain_mask, difference_mask, mask_doubts
 from aslprep_nn.preprocessing.resample import resample_volume
 
 DEMO = Path(__file__).parents[2] / 'data' / 'demo'
@@ -110,3 +111,23 @@ def test_coarse_voxels_do_not_lose_the_brain(head):
 def test_an_image_of_nothing_has_no_brain_and_says_so(make):
     with pytest.raises(ImageError, match='brain mask is empty'):
         make()
+
+
+def test_a_brain_raises_no_doubt(head):
+    assert mask_doubts(head[1], AFFINE) == ()
+
+
+def test_a_mask_that_leaves_its_slices_or_is_no_solid_is_doubted(head):
+    _, brain = head
+    moved = np.roll(brain, 16, axis=0)
+    (doubt,) = mask_doubts(moved & (np.arange(48) < 48)[:, None, None] & ~brain, AFFINE)[:1]
+    assert 'edge of its slices' in doubt
+    shell = brain & ~ndimage.binary_erosion(brain, iterations=2)
+    (doubt,) = mask_doubts(shell, AFFINE)
+    assert 'convex hull' in doubt
+
+
+def test_a_flat_mask_has_no_hull_to_compare_with():
+    flat = np.zeros((12, 12, 4), dtype=bool)
+    flat[3:9, 3:9, 2] = True
+    assert mask_doubts(flat, AFFINE) == ()

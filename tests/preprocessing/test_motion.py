@@ -169,3 +169,23 @@ def test_a_volume_on_another_grid_is_read_where_it_lies():
     coarse = resample_volume(ramp, fine_affine, GRID, AFFINE)
     expected = (AFFINE @ np.array([[i, 0, 0, 1] for i in range(GRID[0])]).T)[0]
     np.testing.assert_allclose(coarse[2:-2, 5, 5], expected[2:-2], atol=0.05)
+
+
+def test_volumes_of_one_contrast_help_each_other(moved):
+    volumes = np.stack([moved[..., 1]] + [0.4 * moved[..., 2]] * 2, axis=-1)
+    rng = np.random.default_rng(6)
+    volumes = volumes + rng.normal(0, 1, volumes.shape)
+    found = estimate_motion(
+        volumes, head_at(np.eye(4)), AFFINE, seed=1, groups=['dark', 'dark', 'dark']
+    )
+    true = np.stack([MOVES[0], MOVES[1], MOVES[1]])
+    assert np.linalg.norm((found - true)[:, :3, 3], axis=1).max() < 0.33
+    np.testing.assert_allclose(found[1], found[2], atol=0.03)
+
+
+def test_a_volume_with_missing_slices_is_not_compared_with_its_group(moved):
+    volumes = np.stack([moved[..., 1]] * 2, axis=-1)
+    volumes[:, :, :3, 0] = np.nan
+    apart = estimate_motion(volumes, head_at(np.eye(4)), AFFINE, seed=1)
+    together = estimate_motion(volumes, head_at(np.eye(4)), AFFINE, seed=1, groups=['one'] * 2)
+    np.testing.assert_array_equal(apart, together)

@@ -1,0 +1,61 @@
+"""Brain masks that a person supplies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from aslprep_nn.errors import ImageError, Problem
+from aslprep_nn.maps import FloatArray
+from aslprep_nn.run import ASLRun
+from aslprep_nn.settings import Settings
+
+#: How far the corners of a mask may lie from those of the series: what rounding does [mm].
+LARGEST_MISMATCH = 0.1
+
+
+def mask_of(run: ASLRun, settings: Settings) -> Path | None:
+    """Name the brain mask supplied for a run: as this app names its own, in a folder."""
+    if settings.mask is None or not settings.mask.is_dir():
+        return settings.mask
+    session = [f'ses-{run.session}'] if run.session else []
+    folder = settings.mask.joinpath(f'sub-{run.subject}', *session, 'perf')
+    return folder / f'{run.name}_desc-brain_mask.nii.gz'
+
+
+def supplied_mask(path: Path, shape: tuple[int, ...], affine: FloatArray) -> NDArray[np.bool_]:
+    """Load a mask that a person made, and refuse one that does not lie on the grid.
+
+    Parameters
+    ----------
+    path
+        The image; what is above 0.5 is brain.
+    shape, affine
+        The grid of the series and its voxel to world [mm].
+
+    Raises
+    ------
+    ImageError
+        If there is no such file, it lies on another grid, or nothing is in it.
+    """
+    remedy = 'Resample it to the series or name another one with --mask.'
+    if not path.is_file():
+        raise ImageError(Problem(str(path), '', 'absent', 'a brain mask', remedy))
+    image = nib.load(path)
+    if image.shape != shape:
+        expected = f'{" x ".join(map(str, shape))}, as the series has'
+        found = ' x '.join(map(str, image.shape))
+        raise ImageError(Problem(str(path), 'shape', found, expected, remedy))
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape], [1])).reshape(4, -1)
+    distance = float(np.abs((image.affine - affine) @ corners).max())
+    if distance > LARGEST_MISMATCH:
+        expected = 'that of the series'
+        found = f'up to {distance:.2g} mm off'
+        raise ImageError(Problem(str(path), 'affine', found, expected, remedy))
+    mask = np.asarray(image.dataobj) > 0.5
+    if not mask.any():
+        raise ImageError(Problem(str(path), 'mask', 'empty', 'a voxel above 0.5', remedy))
+    return mask

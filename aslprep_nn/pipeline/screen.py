@@ -1,0 +1,92 @@
+"""The step that leaves corrupted pairs out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from aslprep_nn.acquisition import VolumeType
+from aslprep_nn.maps import FloatArray
+from aslprep_nn.pipeline.images import load_mask, load_series, save
+from aslprep_nn.preprocessing.outliers import PairWeights, notes_on, weigh_pairs
+from aslprep_nn.preprocessing.pairs import Pair, pair_volumes
+
+WEIGHT, OUTLIER = 'pair_weight', 'pair_outlier'
+
+
+class Screened(NamedTuple):
+    """The differences with NaN for pairs left out, and the confounds that say which and why."""
+
+    delta_m: Path
+    confounds: Path
+
+
+def screen_pairs(
+    *,
+    delta_m: Path,
+    mask: Path,
+    volume_types: tuple[VolumeType, ...],
+    timings: tuple[tuple[float, float], ...],
+    folder: Path,
+    confounds: Path | None = None,
+    encoding: tuple[tuple[int, ...], ...] = (),
+) -> Screened:
+    """Leave out the pairs that scatter unlike the others; time-encoded volumes form none."""
+    differences, affine = load_series(delta_m)
+    pairs = () if encoding else pair_volumes(volume_types, timings)
+    if not pairs:  # the scanner subtracted: each volume is a pair
+        given = np.flatnonzero(np.array(volume_types) == VolumeType.DELTAM)
+        pairs = tuple(Pair(int(index), int(index)) for index in given)
+    table = pd.DataFrame({'volume_type': [str(kind) for kind in volume_types]})
+    if confounds is not None:
+        table = pd.read_csv(confounds, sep='\t', na_values='n/a')
+    if encoding:
+        table.assign(**{WEIGHT: np.nan, OUTLIER: 'n/a'}).to_csv(
+            folder / 'confounds.tsv', sep='\t', na_rep='n/a', index=False
+        )
+        return Screened(delta_m, folder / 'confounds.tsv')
+    found = weigh_pairs(
+        differences,
+        load_mask(mask),
+        [timings[pair.control] for pair in pairs],
+        _displacement(table, pairs),
+    )
+    kept = np.where(found.weight > 0, differences, np.nan).astype(np.float32)
+    _told_by_volume(table, pairs, found).to_csv(
+        folder / 'confounds.tsv', sep='\t', na_rep='n/a', index=False
+    )
+    return Screened(save(folder / 'delta_m.nii.gz', kept, affine), folder / 'confounds.tsv')
+
+
+def pair_notes(table: pd.DataFrame) -> tuple[str, ...]:
+    """Say which pairs were left out, as the table of confounds has it.
+
+    A pair's reason stands in two rows of the table, or in one where the scanner subtracted;
+    time-encoded volumes have none.
+    """
+    shown = table['volume_type'].isin([VolumeType.CONTROL, VolumeType.DELTAM])
+    return notes_on(table.loc[shown, OUTLIER].dropna().tolist())
+
+
+def _displacement(table: pd.DataFrame, pairs: tuple[Pair, ...]) -> FloatArray | None:
+    """Return the larger framewise displacement of each pair [mm]."""
+    if 'framewise_displacement' not in table:
+        return None
+    by_volume: NDArray[np.float64] = np.nan_to_num(table['framewise_displacement'].to_numpy(float))
+    return by_volume[np.array(pairs)].max(axis=1)
+
+
+def _told_by_volume(
+    table: pd.DataFrame, pairs: tuple[Pair, ...], found: PairWeights
+) -> pd.DataFrame:
+    """Add the weight and the reason of each pair to both of its volumes."""
+    weight = np.full(len(table), np.nan)
+    reason: NDArray[np.object_] = np.full(len(table), 'n/a', dtype=object)
+    for pair, value, why in zip(pairs, found.weight, found.reason, strict=True):
+        weight[list(pair)] = value
+        reason[list(pair)] = str(why)
+    return table.assign(**{WEIGHT: weight, OUTLIER: reason})

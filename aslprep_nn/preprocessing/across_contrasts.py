@@ -1,0 +1,209 @@
+"""Aligning an image to a reference of another contrast."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import ants
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from aslprep_nn.maps import FloatArray
+from aslprep_nn.preprocessing.resample import resample_volume
+
+#: From RAS, where NIfTI and this package live, to LPS, where ITK lives; its own inverse.
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+#: Distance from the head's centre to the cortex (Power et al. 2012) [mm].
+HEAD_RADIUS = 50.0
+
+#: Of the images compared, before comparing: interpolation must not look like agreement [voxels].
+SMOOTHING = 1.0
+
+#: Bins of the joint histogram along each axis, and the percentile that fills the last of them.
+HISTOGRAM_BINS, HISTOGRAM_TOP = 32, 99.5
+
+#: Standard deviation of the kernel that tells shading from anatomy [mm], and the share of it that
+#: must lie in the brain.
+SHADING, LEAST_SHARE = 20.0, 0.15
+
+#: How often shading is divided out: once leaves a part of it at the ends of the slices, where the
+#: kernel sees one side only.
+EVENINGS = 3
+
+#: Shading is divided out once more where the head turns out to lie further than this from where it
+#: was thought to be [mm], at most so many times.
+NEAR, ATTEMPTS = 1.0, 3
+
+
+def locate(
+    image: FloatArray,
+    reference: FloatArray,
+    affine: FloatArray,
+    brain: NDArray[np.bool_],
+    before: FloatArray,
+) -> FloatArray:
+    """Find the reference in an image by mutual information (Avants et al. 2011).
+
+    Correlation-like costs fail where background suppression changes the contrast; mutual
+    information does not. What is found is believed only where it agrees better with the
+    reference than both no motion and the position before: what a registration scatters about a
+    still head is larger than what still heads move.
+
+    Parameters
+    ----------
+    image, reference
+        ``(x, y, z)`` on one grid; NaN is ignored.
+    affine
+        Voxel to world of both, RAS [mm].
+    brain
+        Where the brain is in the reference.
+    before
+        Where the head was last, ``(4, 4)`` [mm].
+
+    Returns
+    -------
+    The reference-to-image transform, world to world, RAS [mm].
+    """
+    centre = np.append(np.argwhere(brain).mean(axis=0), 1) if brain.any() else np.zeros(4)
+    position = before
+    for _ in range(ATTEMPTS):
+        even = evened(image, reference, affine, brain, position)
+        found = register(reference, even, affine)
+        moved, position = found - position, found
+        if _displacement(moved, affine @ centre) < NEAR:
+            break
+    return _best_position([np.eye(4), before, found], even, reference, affine)
+
+
+def _displacement(difference: FloatArray, centre: FloatArray) -> float:
+    """Bound how far the difference of two positions takes the brain [mm]."""
+    turned = HEAD_RADIUS * float(np.linalg.norm(difference[:3, :3], ord=2))
+    return float(np.linalg.norm((difference @ centre)[:3])) + turned
+
+
+def evened(
+    image: FloatArray,
+    reference: FloatArray,
+    affine: FloatArray,
+    brain: NDArray[np.bool_],
+    position: FloatArray,
+) -> FloatArray:
+    """Divide what is smooth in the ratio of an image to the reference out of the image.
+
+    Parameters
+    ----------
+    image, reference
+        ``(x, y, z)``.
+    affine
+        Voxel to world of both, RAS [mm].
+    brain
+        Where the ratio is taken, in the reference; beyond it, that of the nearest brain holds.
+    position
+        Where the reference roughly is in the image, ``(4, 4)`` [mm].
+
+    Returns
+    -------
+    The image with the reference's shading, NaN where either is.
+    """
+    back = np.linalg.inv(position)
+    grid = image.shape[:3]
+    moved = resample_volume(reference, affine, grid, affine, back)
+    inside = resample_volume(brain.astype(np.float64), affine, grid, affine, back) > 0.5
+    inside &= np.isfinite(image) & np.isfinite(moved)
+    if not inside.any():
+        return image
+    sigma = SHADING / np.linalg.norm(affine[:3, :3], axis=0)
+    blurred = [
+        ndimage.gaussian_filter(np.where(inside, values, 0.0), sigma)
+        for values in (np.ones(grid), moved)
+    ]
+    told = (blurred[0] > LEAST_SHARE) & (blurred[1] > 0)
+    nearest = ndimage.distance_transform_edt(~told, return_distances=False, return_indices=True)
+    even = image
+    for _ in range(EVENINGS):
+        brightness = ndimage.gaussian_filter(np.where(inside, even, 0.0), sigma)
+        ratio = np.where(told, brightness, 1) / np.where(told, blurred[1], 1)
+        even = even / np.where(ratio > 0, ratio, 1)[tuple(nearest)]
+    return np.asarray(even)
+
+
+def _best_position(
+    positions: Sequence[FloatArray], volume: FloatArray, reference: FloatArray, affine: FloatArray
+) -> FloatArray:
+    """Return the position at which the volume agrees best, the first of equals.
+
+    All are compared where all see the head, and by the same measure.
+    """
+    seen = [
+        resample_volume(volume, affine, reference.shape[:3], affine, position)
+        for position in positions
+    ]
+    common = np.isfinite([reference, *seen]).all(axis=0)
+    if not common.any():
+        return positions[0]
+    fixed, *moved = (
+        ndimage.gaussian_filter(np.where(common, image, 0), SMOOTHING)[common]
+        for image in (reference, *seen)
+    )
+    return positions[int(np.argmax([_mutual_information(fixed, image) for image in moved]))]
+
+
+def _mutual_information(one: FloatArray, other: FloatArray) -> float:
+    """Return the mutual information of two lists of voxel values [nat]."""
+    x, y = (np.minimum(values, np.percentile(values, HISTOGRAM_TOP)) for values in (one, other))
+    counts = np.histogram2d(x, y, bins=HISTOGRAM_BINS)[0]
+    joint = counts / counts.sum()
+    independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
+    filled = joint > 0
+    return float((joint[filled] * np.log(joint[filled] / independent[filled])).sum())
+
+
+def register(reference: FloatArray, volume: FloatArray, affine: FloatArray) -> FloatArray:
+    """Register a volume to a reference with the settings that ANTs has for functional series.
+
+    Parameters
+    ----------
+    reference, volume
+        ``(x, y, z)`` on one grid; NaN is ignored.
+    affine
+        Voxel to world of both, RAS [mm].
+
+    Returns
+    -------
+    The reference-to-volume transform, world to world, RAS [mm], ``(4, 4)``.
+    """
+    masks: dict[str, ants.ANTsImage] = {}
+    if not np.isfinite([reference, volume]).all():
+        masks['mask'] = _to_ants(np.isfinite(reference).astype(np.float32), affine)
+        masks['moving_mask'] = _to_ants(np.isfinite(volume).astype(np.float32), affine)
+    with tempfile.TemporaryDirectory(prefix='motion-') as folder:
+        found = ants.registration(
+            _to_ants(reference, affine),
+            _to_ants(volume, affine),
+            **masks,
+            type_of_transform='BOLDRigid',
+            initial_transform='Identity',
+            outprefix=str(Path(folder) / 'volume-'),
+        )
+        rigid = ants.read_transform(found['fwdtransforms'][0])
+        origin = np.array(rigid.apply_to_point((0.0, 0.0, 0.0)))
+        axes = [np.array(rigid.apply_to_point(tuple(unit))) - origin for unit in np.eye(3)]
+    lps = np.eye(4)
+    lps[:3, :3] = np.column_stack(axes)
+    lps[:3, 3] = origin
+    return np.asarray(RAS_TO_LPS @ lps @ RAS_TO_LPS)
+
+
+def _to_ants(volume: FloatArray, affine: FloatArray) -> ants.ANTsImage:
+    lps = RAS_TO_LPS @ affine
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    return ants.from_numpy(
+        np.nan_to_num(volume).astype(np.float32),
+        origin=tuple(lps[:3, 3]),
+        spacing=tuple(spacing),
+        direction=lps[:3, :3] / spacing,
+    )

@@ -1,0 +1,44 @@
+"""The mask that a user supplies is found for each run."""
+
+from pathlib import Path
+
+import pytest
+
+from aslprep_nn.acquisition import Acquisition, LabelingType, VolumeType
+from aslprep_nn.pipeline.masks import mask_of
+from aslprep_nn.run import ASLRun, M0Plan, M0Route
+from aslprep_nn.settings import Settings
+
+
+def run_of(session: str) -> ASLRun:
+    return ASLRun(
+        name='_'.join(['sub-01', *([f'ses-{session}'] if session else []), 'run-2']),
+        subject='01',
+        session=session,
+        series=Path('s.nii.gz'),
+        volume_types=(VolumeType.DELTAM,),
+        timings=((1.8, 1.8),),
+        acquisition=Acquisition(LabelingType.PCASL, (1.8,), (1.8,), 0.85),
+        m0=M0Plan(M0Route.NONE),
+    )
+
+
+def masked_with(mask: Path | None) -> Settings:
+    return Settings(Path('/bids'), Path('/out'), Path('/work'), mask=mask)
+
+
+def test_without_a_mask_none_is_supplied():
+    assert mask_of(run_of(''), masked_with(None)) is None
+
+
+def test_one_file_is_the_mask_of_every_run(tmp_path):
+    file = tmp_path / 'mask.nii.gz'
+    assert mask_of(run_of('a'), masked_with(file)) == file
+
+
+@pytest.mark.parametrize(('session', 'expected'), [
+    ('', 'sub-01/perf/sub-01_run-2_desc-brain_mask.nii.gz'),
+    ('a', 'sub-01/ses-a/perf/sub-01_ses-a_run-2_desc-brain_mask.nii.gz'),
+])  # fmt: skip
+def test_a_folder_holds_a_mask_for_each_run_as_this_app_names_its_own(tmp_path, session, expected):
+    assert mask_of(run_of(session), masked_with(tmp_path)) == tmp_path / expected

@@ -1,0 +1,60 @@
+"""Corrupted pairs leave the data and enter the confounds with a reason."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from aslprep_nn.acquisition import VolumeType
+from aslprep_nn.pipeline.screen import pair_notes, screen_pairs
+
+C, L, M, D = VolumeType.CONTROL, VolumeType.LABEL, VolumeType.M0SCAN, VolumeType.DELTAM
+GRID = (8, 8, 4)
+
+
+def save(path: Path, data: np.ndarray) -> Path:
+    nib.save(nib.Nifti1Image(np.asarray(data, dtype=np.float32), np.eye(4)), path)
+    return path
+
+
+@pytest.fixture
+def corrupted(tmp_path) -> dict[str, Path]:
+    """Return six pairs, the fourth spoilt, and a mask."""
+    rng = np.random.default_rng(0)
+    delta_m = 5 + rng.normal(0, 1, (*GRID, 6))
+    delta_m[..., 3] += rng.normal(0, 20, GRID)
+    mask = save(tmp_path / 'mask.nii.gz', np.ones(GRID))
+    return {'delta_m': save(tmp_path / 'dm.nii.gz', delta_m), 'mask': mask, 'folder': tmp_path}
+
+
+def confounds(folder: Path, displacement: list[float]) -> Path:
+    table = pd.DataFrame({'volume_type': ['m0scan', *['control', 'label'] * 6]})
+    table['framewise_displacement'] = displacement
+    table.to_csv(folder / 'motion.tsv', sep='\t', na_rep='n/a', index=False)
+    return folder / 'motion.tsv'
+
+
+def test_both_volumes_of_a_corrupted_pair_are_named_and_its_difference_is_missing(corrupted):
+    displacement = [np.nan, np.nan, np.nan, *[0.1] * 5, 4.0, *[0.1] * 4]
+    done = screen_pairs(
+        **corrupted,
+        volume_types=(M, *(C, L) * 6),
+        timings=((0, 0), *((1.8, 1.8),) * 12),
+        confounds=confounds(corrupted['folder'], displacement),
+    )
+    missing = np.isnan(nib.load(done.delta_m).get_fdata())
+    assert missing[..., 3].all()
+    assert not missing[..., [0, 1, 2, 4, 5]].any()
+    table = pd.read_csv(done.confounds, sep='\t', na_values='n/a', keep_default_na=False)
+    np.testing.assert_array_equal(table['pair_weight'], [np.nan, *[1] * 6, 0, 0, *[1] * 4])
+    assert table['pair_outlier'].tolist()[1:] == [*['none'] * 6, 'jump', 'jump', *['none'] * 4]
+    assert pair_notes(table) == ('1 of 6 pairs were left out: 4 (jump).',)
+
+
+def test_differences_of_the_scanner_are_screened_without_knowing_the_motion(corrupted):
+    done = screen_pairs(**corrupted, volume_types=(D,) * 6, timings=((1.8, 1.8),) * 6)
+    table = pd.read_csv(done.confounds, sep='\t', na_values='n/a', keep_default_na=False)
+    assert table['pair_outlier'].tolist() == [*['none'] * 3, 'spike', *['none'] * 2]
+    assert table['pair_weight'].tolist() == [1, 1, 1, 0, 1, 1]
