@@ -12,9 +12,12 @@ from aslprep_nn.calibration.reference_region import blood_from_region, find_regi
 from aslprep_nn.calibration.smoothing import fill_holes, smooth_within
 from aslprep_nn.maps import FloatArray
 from aslprep_nn.run import M0Plan
-from aslprep_nn.settings import M0Method, M0Options
+from aslprep_nn.settings import M0Method, M0Options, ReferenceTissue
 
 Mask = NDArray[np.bool_]
+
+#: Two regions that disagree by more than this share were not both found.
+LARGEST_DISAGREEMENT = 0.25
 
 
 def measured_m0(
@@ -57,34 +60,57 @@ def measured_m0(
     m0 = equilibrium_magnetisation(volumes, recovered, scale)
     notes = compare_volumes(volumes / recovered, mask)
     if options.method is M0Method.REFERENCE:
-        region = find_region(
-            options.reference,
-            volumes,
-            late_delta_m,
-            mask,
-            affine,
-            repetition_times=plan.repetition_times,
-        )
-        blood, about = _of_blood(volumes, region, plan, options)
+        regions = _regions(volumes, late_delta_m, mask, affine, plan=plan, options=options)
+        blood, about = _of_blood(volumes, regions, plan, options)
         return np.full(m0.shape, blood * acquisition.partition_coefficient), [*notes, *about]
     filled = fill_holes(m0, mask, affine)
     notes += describe_holes(m0, filled, mask)
     return smooth_within(filled, mask, affine, options.smoothing), notes
 
 
+def _regions(
+    volumes: FloatArray,
+    late_delta_m: FloatArray,
+    mask: Mask,
+    affine: FloatArray,
+    *,
+    plan: M0Plan,
+    options: M0Options,
+) -> dict[ReferenceTissue, Mask]:
+    """Find the region asked for, and white matter, which is found most surely, to compare."""
+    return {
+        tissue: find_region(
+            tissue, volumes, late_delta_m, mask, affine, repetition_times=plan.repetition_times
+        )
+        for tissue in dict.fromkeys((options.reference, ReferenceTissue.WHITE_MATTER))
+    }
+
+
 def _of_blood(
-    volumes: FloatArray, region: Mask, plan: M0Plan, options: M0Options
+    volumes: FloatArray, regions: dict[ReferenceTissue, Mask], plan: M0Plan, options: M0Options
 ) -> tuple[float, list[str]]:
-    """Measure M0 of blood in a region, and say how."""
+    """Measure M0 of blood in a region, and say how, and whether white matter agrees."""
     echo_times, about = (0.0, 0.0), ' Echo times are not stated, so T2* was not corrected.'
     if plan.echo_time is not None and plan.series_echo_time is not None:
         echo_times, about = (plan.echo_time, plan.series_echo_time), ''
-    blood = options.scale * blood_from_region(
-        volumes, plan.repetition_times, region, tissue=options.reference, echo_times=echo_times
-    )
-    said = (
-        f'M0 of blood is {blood:.4g}, from {int(region.sum())} voxels of '
+    blood = {
+        tissue: options.scale
+        * blood_from_region(
+            volumes, plan.repetition_times, region, tissue=tissue, echo_times=echo_times
+        )
+        for tissue, region in regions.items()
+    }
+    found = blood[options.reference]
+    said = [
+        f'M0 of blood is {found:.4g}, from {int(regions[options.reference].sum())} voxels of '
         f'{options.reference.label}; the receive field was not corrected, so CBF is wrong where '
         f'it differs from that of the region.{about}'
-    )
-    return blood, [said]
+    ]
+    other = blood[ReferenceTissue.WHITE_MATTER]
+    if abs(found / other - 1) > LARGEST_DISAGREEMENT:
+        said.append(
+            f'White matter gives an M0 of blood of {other:.4g} instead, {other / found:.2f} times '
+            'as much: the fluid was probably not found. Do not trust CBF; use --m0-method '
+            'voxelwise or --m0-reference wm.'
+        )
+    return found, said

@@ -116,7 +116,7 @@ def _level(run: MeasuredRun) -> Finding | None:
     measured = run.control_over_m0 is not None and run.is_suppressed is False
     if is_possible and not measured:
         return None
-    suspicion = suspected_factor(run)
+    suspicion = suspected_factor(run) if run.is_brain or measured else None
     if suspicion:
         factor, evidence = suspicion
         return Finding(
@@ -139,7 +139,7 @@ def _times(factor: float) -> str:
 
 
 def _att_at_bound(run: MeasuredRun) -> Finding | None:
-    if not run.acquisition.is_multi_delay:
+    if not (run.acquisition.is_multi_delay and run.is_brain):
         return None
     status = run.status[run.mask][run.grey]
     first_delay = min(run.acquisition.pld) + run.slice_delay[run.mask][run.grey]
@@ -173,7 +173,7 @@ def _motion(run: MeasuredRun) -> Finding | None:
 
 
 def _territory(run: MeasuredRun) -> Finding | None:
-    silent = unlabelled_territory(run) if run.organ is Organ.BRAIN else None
+    silent = unlabelled_territory(run) if run.is_brain else None
     if silent is None:
         return None
     name, share = silent

@@ -64,6 +64,11 @@ class MeasuredRun:
     is_suppressed: bool | None = None
     organ: Organ = Organ.BRAIN
 
+    @property
+    def is_brain(self) -> bool:
+        """False for another organ, whose flow and arteries the gates know little of."""
+        return self.organ is Organ.BRAIN
+
     @cached_property
     def late(self) -> FloatArray:
         """delta M of each brain voxel at the later delays, ``(voxel,)``."""

@@ -72,6 +72,18 @@ EXPECTATIONS = (
         if_low='only {value} of the brain has an estimate',
     ),
     QualityNumber(
+        'fraction_converged',
+        math.nan,
+        '1',
+        0.8,
+        1,
+        'Share of brain voxels whose fit ended within its bounds, whether or not the transit time '
+        'can be told.',
+        label='Voxels converged',
+        limit_low=0.3,
+        if_low='the fit of only {value} of the brain ended within its bounds',
+    ),
+    QualityNumber(
         'fraction_identifiable',
         math.nan,
         '1',
@@ -95,6 +107,18 @@ EXPECTATIONS = (
         if_high='{value} of the brain has a negative mean difference',
     ),
     QualityNumber(
+        'fraction_negative_cbf',
+        math.nan,
+        '1',
+        0,
+        0.2,
+        'Share of the voxels with an estimate whose CBF is not above zero; a fit of several delays '
+        'ends at zero where the signal is negative.',
+        label='CBF not above zero',
+        limit_high=0.5,
+        if_high='CBF is not above zero in {value} of the brain',
+    ),
+    QualityNumber(
         'relative_sd_median',
         math.nan,
         '%',
@@ -114,6 +138,17 @@ EXPECTATIONS = (
         'Mean of delta M over its scatter between repetitions, grey-matter-like median.',
         label='Temporal SNR of delta M',
         if_low='the repetitions scatter much (temporal SNR {value})',
+    ),
+    QualityNumber(
+        'dvars_delta_m',
+        math.nan,
+        '%',
+        0,
+        3,
+        'Root mean square over the brain of the change of delta M since the repetition before '
+        '(DVARS, Power et al. 2012), mean over the measurements, relative to M0.',
+        label='DVARS of the difference',
+        if_high='the difference changes much from one repetition to the next ({value} of M0)',
     ),
     QualityNumber(
         'perfusion_z',
@@ -155,6 +190,29 @@ EXPECTATIONS = (
         limit_high=300,
         if_low='CBF hardly differs between tissues (spatial variation {value})',
         if_high='CBF varies much from voxel to voxel (spatial variation {value})',
+    ),
+    QualityNumber(
+        'gm_wm_ratio',
+        math.nan,
+        '1',
+        1.5,
+        4,
+        'Mean CBF of voxels of grey over that of white matter, each more than 70 % of its tissue; '
+        'not known without an anatomical image.',
+        label='Grey over white matter',
+        if_low='grey and white matter hardly differ in CBF (ratio {value})',
+        if_high='white matter has little CBF (ratio {value})',
+    ),
+    QualityNumber(
+        'qei',
+        math.nan,
+        '1',
+        0.5,
+        1,
+        'Quality evaluation index (Dolui et al. 2017) within the brain: likeness to tissue, '
+        'scatter within it, negative values; not known without an anatomical image.',
+        label='Quality evaluation index',
+        if_low='the quality evaluation index is low ({value})',
     ),
     QualityNumber(
         'asymmetry',

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from aslprep_nn.maps import FitStatus, FloatArray
+from aslprep_nn.quality.dvars import dvars
 from aslprep_nn.quality.findings import PLAUSIBLE, Finding, Gate
+from aslprep_nn.quality.tissue import gm_wm_ratio, quality_evaluation_index
 from aslprep_nn.report.expectations import (
     EXPECTATIONS,
     IF_HIGH_WITH_ONE_DELAY,
@@ -42,7 +44,7 @@ __all__ = [
 ]
 
 #: Numbers that mean nothing without an M0, because their unit does not.
-NEED_M0 = ('gm_like_cbf', 'mean_delta_m')
+NEED_M0 = ('gm_like_cbf', 'mean_delta_m', 'dvars_delta_m', 'qei')
 
 
 def measure_quality(results: RunResults) -> tuple[QualityNumber, ...]:
@@ -59,6 +61,7 @@ def measure_quality(results: RunResults) -> tuple[QualityNumber, ...]:
         **_shares(results),
         **_repeatability(results, bright),
         **_motion(results),
+        **_by_tissue(results),
         'mask_volume': _mask_volume(results),
         'n_pairs': float(results.acquisition.n_measurements),
         **trust,
@@ -178,8 +181,12 @@ def _shares(results: RunResults) -> dict[str, float]:
     measured = results.mask & np.isfinite(results.relative_delta_m).any(axis=-1)
     negative = measured & (mean_delta_m(results) < 0)
     share = _ratio(int(identifiable(results).sum()), cbf.size)
+    unbound = (FitStatus.CONVERGED, FitStatus.ON_KINK, FitStatus.ATT_NOT_IDENTIFIABLE)
+    converged = results.mask & np.isin(results.status, unbound)
     return {
         'fraction_estimated': _ratio(int(np.isfinite(cbf).sum()), cbf.size),
+        'fraction_converged': _ratio(int(converged.sum()), cbf.size),
+        'fraction_negative_cbf': _ratio(int((cbf <= 0).sum()), int(np.isfinite(cbf).sum())),
         'fraction_identifiable': share if 'att' in results.maps else math.nan,
         'fraction_negative_delta_m': _ratio(int(negative.sum()), int(measured.sum())),
     }
@@ -195,6 +202,25 @@ def _repeatability(results: RunResults, bright: BoolArray) -> dict[str, float]:
     return {
         'tsnr_delta_m': _finite_median(over_scatter[bright[brain]]),
         'perfusion_z': _finite_median(in_errors),
+        'dvars_delta_m': _mean_dvars(results),
+    }
+
+
+def _mean_dvars(results: RunResults) -> float:
+    """Average DVARS of delta M over the measurements [% of M0]."""
+    acquisition = results.acquisition
+    timings = list(zip(acquisition.pld, acquisition.labeling_duration, strict=True))
+    return 100 * _finite_mean(dvars(results.relative_delta_m[results.mask], timings))
+
+
+def _by_tissue(results: RunResults) -> dict[str, float]:
+    """Measure what needs to know the tissue; NaN without an anatomical image."""
+    tissue, cbf = results.tissue, results.maps['cbf'].values
+    if tissue is None:
+        return {'gm_wm_ratio': math.nan, 'qei': math.nan}
+    return {
+        'gm_wm_ratio': gm_wm_ratio(cbf, tissue, results.mask),
+        'qei': quality_evaluation_index(cbf, tissue, results.mask, results.affine),
     }
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.maps import FloatArray, ParameterMap
 from aslprep_nn.misspecification.summary import TrustSummary
+from aslprep_nn.quality.tissue import Tissue
 from aslprep_nn.run import Estimation, PlanRow
 from aslprep_nn.settings import Estimator, Organ
 
@@ -73,6 +74,8 @@ class RunResults:
         where there is none.
     trust
         What the tests of noise and model found; None where they were not made.
+    tissue
+        Where grey matter, white matter and fluid are; None without an anatomical image.
     control_over_m0
         Median of the brain of control over M0; None where one is lacking.
     is_suppressed
@@ -103,6 +106,7 @@ class RunResults:
     model_cbf_per_unit: float = 1.0
     m0: FloatArray | None = None
     trust: Trust | None = None
+    tissue: Tissue | None = None
     control_over_m0: float | None = None
     is_suppressed: bool | None = None
     organ: Organ = Organ.BRAIN

@@ -33,16 +33,19 @@ from aslprep_nn.simulation.scanner import Scan
 _MULTI, _SINGLE = PROTOCOLS[Preset.DEMO]
 
 #: Coarse and few repetitions: the gates look at the whole brain.
+_GRID = Grid((26, 32, 14), (8.0, 8.0, 9.0))
+_SLICES = tuple(round(0.045 * k, 4) for k in range(_GRID.shape[2]))
+_SEVERAL = replace(_MULTI, grid=_GRID, slice_times=_SLICES, n_pairs=3, snr=600.0)
+_ONE = replace(_SINGLE, grid=_GRID, n_pairs=8, snr=600.0)
+
 VARIANTS: Mapping[str, ScanProtocol] = {
-    'several delays, 2-D': replace(_MULTI, n_pairs=4, snr=600.0),
+    'several delays, 2-D': _SEVERAL,
     'several delays, unsuppressed': replace(
-        _MULTI, n_pairs=4, static_fraction=(1.0,) * 6, n_suppression_pulses=0, snr=800.0
+        _SEVERAL, static_fraction=(1.0,) * 6, n_suppression_pulses=0
     ),
-    'several delays, subtracted': replace(_MULTI, n_pairs=4, subtracted=True, snr=600.0),
-    'one delay, 3-D': replace(_SINGLE, n_pairs=8, snr=600.0),
-    'one delay, little signal': replace(
-        _SINGLE, n_pairs=4, snr=250.0, grid=Grid((50, 60, 26), (4.0, 4.0, 5.0))
-    ),
+    'several delays, subtracted': replace(_SEVERAL, subtracted=True),
+    'one delay, 3-D': _ONE,
+    'one delay, little signal': replace(_ONE, snr=150.0),
 }
 
 

@@ -1,0 +1,54 @@
+"""One M0 of blood is compared with that of another region before it is believed."""
+
+import numpy as np
+import pytest
+
+from aslprep_nn.acquisition import Acquisition, LabelingType
+from aslprep_nn.calibration.measured import measured_m0
+from aslprep_nn.constants import FLUID, WHITE_MATTER
+from aslprep_nn.run import M0Plan, M0Route
+from aslprep_nn.settings import M0Method, M0Options, ReferenceTissue
+
+AFFINE = np.diag([3.0, 3.0, 4.0, 1.0])
+X, Y, Z = np.meshgrid(*(np.linspace(-1, 1, n) for n in (30, 36, 24)), indexing='ij')
+RADIUS = np.sqrt(X**2 + Y**2 + Z**2)
+BRAIN = RADIUS < 0.95
+VENTRICLE = (abs(X) < 0.15) & (RADIUS < 0.25)
+SECONDS = 4.0
+M0_BLOOD = 1000.0
+ACQUISITION = Acquisition(LabelingType.PCASL, (1.8,), (1.8,), 0.85)
+
+
+def notes_and_blood(fluid: float, tissue: ReferenceTissue) -> tuple[list[str], float]:
+    """Measure a head whose fluid is so many times as bright as it should be."""
+    white, water = (
+        M0_BLOOD / each.blood_over_tissue.value * -np.expm1(-SECONDS / each.t1.value)
+        for each in (WHITE_MATTER, FLUID)
+    )
+    image = np.where(RADIUS > 0.7, 1.1 * white, white)
+    image = np.where(VENTRICLE, fluid * water, image) * BRAIN
+    delta_m = np.where(RADIUS > 0.7, 10.0, 3.3) * BRAIN * ~VENTRICLE
+    m0, notes = measured_m0(
+        image[..., None],
+        delta_m,
+        BRAIN,
+        AFFINE,
+        plan=M0Plan(M0Route.SEPARATE, repetition_times=(SECONDS,)),
+        acquisition=ACQUISITION,
+        options=M0Options(method=M0Method.REFERENCE, reference=tissue),
+    )
+    return notes, float(m0[0, 0, 0]) / ACQUISITION.partition_coefficient
+
+
+@pytest.mark.parametrize('tissue', list(ReferenceTissue))
+def test_regions_that_agree_need_no_warning(tissue):
+    notes, blood = notes_and_blood(1.0, tissue)
+    assert blood == pytest.approx(M0_BLOOD, rel=0.01)
+    assert len(notes) == 1
+    assert f'voxels of {tissue.label}' in notes[0]
+
+
+def test_fluid_that_disagrees_with_white_matter_is_not_to_be_trusted():
+    notes, blood = notes_and_blood(0.5, ReferenceTissue.FLUID)
+    assert blood == pytest.approx(M0_BLOOD / 2, rel=0.05)
+    assert any('the fluid was probably not found' in note for note in notes)
