@@ -120,7 +120,9 @@ def _opened(path: Path, name: str) -> nib.Nifti1Image:
         remedy = 'Fetch the file (`datalad get`, `git annex get`), or mount where it lies.'
         raise ImageError(Problem(name, '', found, 'a complete NIfTI image', remedy))
     try:
-        image = nib.load(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            image = nib.load(path)
         n_bytes = math.prod(map(int, image.shape)) * image.get_data_dtype().itemsize
         size = path.stat().st_size
     except UNREADABLE as error:

@@ -54,12 +54,12 @@ def _link_to(target: str) -> Callable[[Path], Any]:
     return link
 
 
-def _pixels(change: Callable[[np.ndarray], np.ndarray], affine: np.ndarray = AFFINE) -> Any:
+def _pixels(change: Callable[[np.ndarray], np.ndarray]) -> Any:
     """Write other values under the same header."""
 
     def write(path: Path) -> None:
         data = change(np.asanyarray(nib.load(path).dataobj).astype(np.float32))
-        nib.save(nib.Nifti1Image(data, affine), path)
+        nib.save(nib.Nifti1Image(data, AFFINE), path)
 
     return write
 
@@ -120,8 +120,8 @@ def _with(text: str) -> Callable[[Path], Any]:
     return lambda path: path.write_text(f'{path.read_text("utf-8")[:-1]}, {text}}}', 'utf-8')
 
 
-SINGULAR = np.diag([6.0, 0.0, 8.0, 1.0])
-NOWHERE = np.full((4, 4), np.nan)
+FLAT: dict[str, Any] = {'qform_code': 0, 'sform_code': 1, 'srow_y': [0, 0, 0, 0]}
+NOWHERE: dict[str, Any] = FLAT | {'srow_y': [0, np.nan, 0, 0]}
 TEXTS = {
     'a comma too many': Damage(_with(''), 'asl.json', '', 'not readable as JSON'),
     'an empty sidecar': Damage(_bytes(b''), 'asl.json', '', 'not readable as JSON'),
@@ -206,9 +206,9 @@ IMAGES = {
         _volume(11, 0), 'asl.nii.gz', 'values', 'volume 12 of nothing but'),
     'a slope that overflows': Damage(_overflowing, 'asl.nii.gz', 'values', 'e+40'),
     'an affine of no volume': Damage(
-        _pixels(lambda d: d, SINGULAR), 'asl.nii.gz', 'position in space', 'the affine'),
+        _header(**FLAT), 'asl.nii.gz', 'position in space', 'the affine'),
     'an affine of NaN': Damage(
-        _pixels(lambda d: d, NOWHERE), 'asl.nii.gz', 'position in space', 'the affine'),
+        _header(**NOWHERE), 'asl.nii.gz', 'position in space', 'the affine'),
     'M0 cut off': Damage(_cut(100), 'm0scan.nii.gz', '', 'not readable'),
     'M0 of no bytes': Damage(_bytes(b''), 'm0scan.nii.gz', '', 'not readable'),
     'M0 that was not fetched': Damage(
@@ -218,7 +218,7 @@ IMAGES = {
     'M0 of NaN': Damage(
         _pixels(lambda d: d * np.nan), 'm0scan.nii.gz', 'values', 'nothing but NaN'),
     'M0 nowhere': Damage(
-        _pixels(lambda d: d, SINGULAR), 'm0scan.nii.gz', 'position in space', 'the affine'),
+        _header(**FLAT), 'm0scan.nii.gz', 'position in space', 'the affine'),
 }  # fmt: skip
 NAMES = {
     'one run in two files': Damage(_twice, 'asl.nii.gz', 'file name', 'asl.nii, too'),
