@@ -22,7 +22,7 @@ FLOORS = (
     {'simulation', 'preprocessing', 'calibration', 'anatomy', 'estimation'},
     {'network', 'misspecification', 'quality', 'bids'},
     {'report'},
-    {'evaluation'},
+    {'evaluation', 'benchmark'},
     {'pipeline'},
     {'cli'},
 )

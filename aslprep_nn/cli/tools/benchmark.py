@@ -1,4 +1,4 @@
-"""``aslprep_nn-tools benchmark``: measure the fitter, or the tests, on this machine."""
+"""``aslprep_nn-tools benchmark``: measure a part of the app on this machine."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
+from aslprep_nn.benchmark.suite import preprocessing_tables
 from aslprep_nn.estimation.benchmark.scenarios import Table
 from aslprep_nn.estimation.benchmark.suite import benchmark_tables
 from aslprep_nn.misspecification.benchmark.suite import trust_tables
@@ -17,6 +18,7 @@ from aslprep_nn.quality.benchmark.suite import gate_tables
 SUBJECTS: Mapping[str, Callable[..., Mapping[str, Callable[[], Table]]]] = {
     'fit': benchmark_tables,
     'trust': trust_tables,
+    'preprocessing': preprocessing_tables,
     'gates': gate_tables,
 }
 

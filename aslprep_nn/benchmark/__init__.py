@@ -1,0 +1,1 @@
+"""What whole parts of the pipeline cost and how well they do, where several rooms meet."""

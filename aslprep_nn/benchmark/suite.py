@@ -1,0 +1,29 @@
+"""All tables of the benchmark of preprocessing, in full or quickly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from aslprep_nn.benchmark.corruption import corruption_table
+from aslprep_nn.benchmark.masks import mask_table
+from aslprep_nn.benchmark.motion import ALL_SCENES, QUICK_SCENES, motion_table
+from aslprep_nn.estimation.benchmark.scenarios import Table
+
+SEEDS = range(5)
+
+
+def preprocessing_tables(*, quick: bool) -> Mapping[str, Callable[[], Table]]:
+    """List the tables by name; each is made when it is called.
+
+    Parameters
+    ----------
+    quick
+        Minutes instead of hours: one seed, one scene, the same questions.
+    """
+    seeds = SEEDS[:1] if quick else SEEDS
+    scenes, with_m0 = (QUICK_SCENES, (True,)) if quick else (ALL_SCENES, (True, False))
+    return {
+        'motion': lambda: motion_table(seeds, scenes, with_m0),
+        'corruption': lambda: corruption_table(seeds, 4 if quick else 8),
+        'mask': lambda: mask_table(seeds),
+    }
