@@ -16,7 +16,7 @@ import numpy as np
 from aslprep_nn.bids.query import find_series, open_dataset
 from aslprep_nn.bids.reader import read_run
 from aslprep_nn.run import ASLRun, RefusedRun
-from aslprep_nn.settings import Settings
+from aslprep_nn.settings import Estimator, Settings
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[2] / 'shared' / 'data' / 'bids-examples-sidecars'
@@ -48,7 +48,9 @@ def write_example(name: str, root: Path) -> Path:
 
 def read_example(root: Path, output: Path) -> tuple[ASLRun | RefusedRun, Settings]:
     """Read the one run of an example."""
-    settings = Settings(root, output, output / 'work', device='cpu')
+    settings = Settings(
+        root, output, output / 'work', estimators=(Estimator.LEAST_SQUARES,), device='cpu'
+    )
     layout = open_dataset(root)
     (series,) = find_series(layout)
     return read_run(layout, series, settings), settings

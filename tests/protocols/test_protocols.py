@@ -14,7 +14,13 @@ from aslprep_nn.bids.reader import read_run
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.pipeline.workflow import init_asl_wf
 from aslprep_nn.run import ASLRun, RefusedRun
-from aslprep_nn.settings import Misspecification, PhysicsOptions, Settings, TrustOptions
+from aslprep_nn.settings import (
+    Estimator,
+    Misspecification,
+    PhysicsOptions,
+    Settings,
+    TrustOptions,
+)
 
 PROCESSED = [protocol for protocol in PROTOCOLS if protocol.gives]
 REFUSED = [protocol for protocol in PROTOCOLS if not protocol.gives]
@@ -34,6 +40,7 @@ def settings_for(protocol: Protocol, dataset: Path, output: Path) -> Settings:
         output / 'work',
         physics=PhysicsOptions(**protocol.options),
         trust=TrustOptions(misspecification=Misspecification.OFF),
+        estimators=(Estimator.LEAST_SQUARES,),
         device='cpu',
     )
 

@@ -16,7 +16,7 @@ NAMES = ('ge', 'deltam', 'hadamard8', 'vsasl6', 'quipssmulti', 'nom0', 'nocutoff
 def test_unusual_protocols_leave_a_report_and_refused_ones_a_reason(tmp_path):
     chosen = [protocol for protocol in PROTOCOLS if protocol.name in NAMES]
     root = write_protocols(tmp_path / 'bids', chosen)
-    options = ['--nprocs', '1', '--bootstrap', '0', '--device', 'cpu']
+    options = ['--nprocs', '1', '--bootstrap', '0', '--device', 'cpu', '--estimator', 'lsq']
     assert main([str(root), str(tmp_path / 'out'), 'participant', *options]) == (
         ExitCode.SOME_FAILED
     )
