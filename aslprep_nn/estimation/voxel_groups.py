@@ -50,9 +50,9 @@ def voxel_groups(
     delay = nothing if slice_delay is None else slice_delay.cpu().double()
     step = math.log(T1_STEP)
     t1_bin = nothing if t1_tissue is None else (t1_tissue.cpu().double().log() / step).round()
-    delays, which_delay = delay.unique(return_inverse=True)
-    bins, which_bin = t1_bin.unique(return_inverse=True)
-    kinds, kind = (which_delay * len(bins) + which_bin).unique(return_inverse=True)
+    delays, which_delay = torch.unique(delay, return_inverse=True)
+    bins, which_bin = torch.unique(t1_bin, return_inverse=True)
+    kinds, kind = torch.unique(which_delay * len(bins) + which_bin, return_inverse=True)
     order = kind.argsort(stable=True)
     sizes = kind.bincount().tolist()
     for number, voxels in zip(kinds.tolist(), torch.split_with_sizes(order, sizes), strict=True):

@@ -93,7 +93,7 @@ class TrainingRecipe:
     """
 
     seed: int = 1
-    n_steps: int = 5000
+    n_steps: int = 3000
     loss: LossName = LossName.BIAS_VARIANCE
     likelihood: float = 1.0
     reconstruction: float = 0.0
@@ -108,8 +108,8 @@ class TrainingRecipe:
     n_phantoms: int = 4
     batch: int = 4
     slices: int = 3
-    size: int = 64
-    pool: int = 24
+    size: int = 48
+    pool: int = 20
     renewal: int = 4
     known_physics: float = 0.75
     amplitude_path: AmplitudePath = AmplitudePath.FULL

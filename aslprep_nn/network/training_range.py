@@ -22,7 +22,7 @@ from aslprep_nn.preprocessing.brightness import (
     late_delta_m,
     mean_of_present,
 )
-from aslprep_nn.simulation import disturbances, planes, random_protocols, true_physics
+from aslprep_nn.simulation import disturbances, planes, random_protocols
 from aslprep_nn.simulation.dice import Interval
 
 #: Timings so little outside the range are served: the profiles of two protocols that differ by
@@ -55,7 +55,7 @@ class TrainingRange:
     slice_delay
         How long after the first slice others are read out [s].
     t1_tissue, t1_blood
-        What was true of a subject while the analysis assumed its defaults [s].
+        What the analysis assumed [s]; what was true differed from it by up to a tenth.
     in_plane, thickness
         Edges of a voxel within and across slices [mm].
     snr
@@ -77,7 +77,7 @@ class TrainingRange:
     @classmethod
     def of_simulation(cls) -> TrainingRange:
         """Tell the range that `simulation.training` draws from."""
-        first, duration, standard = _by_labeling()
+        first, duration = _by_labeling()
         return cls(
             labelings=tuple(kinds for kinds, _ in random_protocols.KINDS),
             n_timings=Interval(random_protocols.LEAST_DELAYS, random_protocols.MOST_DELAYS),
@@ -87,8 +87,8 @@ class TrainingRange:
             slice_delay=Interval(
                 0.0, random_protocols.SLICE_DURATION.high * (random_protocols.MOST_SLICES - 1)
             ),
-            t1_tissue=_times(true_physics.T1_TISSUE, standard.t1_tissue),
-            t1_blood=_times(true_physics.T1_BLOOD, standard.t1_blood),
+            t1_tissue=random_protocols.T1_TISSUE,
+            t1_blood=random_protocols.T1_BLOOD,
             in_plane=planes.IN_PLANE,
             thickness=planes.THICKNESS,
             snr=disturbances.SNR,
@@ -207,20 +207,14 @@ def _timings(acquisition: Acquisition) -> set[tuple[float, float]]:
     return set(zip(acquisition.pld, acquisition.labeling_duration, strict=True))
 
 
-def _times(factors: Interval, constant: float) -> Interval:
-    return Interval(factors.low * constant, factors.high * constant)
-
-
-def _by_labeling() -> tuple[
-    dict[LabelingType, Interval], dict[LabelingType, Interval], Acquisition
-]:
-    """Find first delays and durations of each kind of labelling, and the constants assumed."""
+def _by_labeling() -> tuple[dict[LabelingType, Interval], dict[LabelingType, Interval]]:
+    """Find first delays and durations of each kind of labelling."""
     first = dict.fromkeys(LabelingType, random_protocols.FIRST)
     first[LabelingType.PASL] = random_protocols.FIRST_INVERSION
     duration = dict.fromkeys(LabelingType, random_protocols.DURATION)
     duration[LabelingType.PASL] = random_protocols.BOLUS
     duration[LabelingType.VSASL] = random_protocols.VELOCITY_BOLUS
-    return first, duration, Acquisition(LabelingType.PCASL, (1.8,), (1.8,), 0.85)
+    return first, duration
 
 
 def peak_snr(relative_delta_m: FloatArray, acquisition: Acquisition, noise: float) -> float:

@@ -29,7 +29,7 @@ POSITIONS = {
 AXIAL_SHARE = 0.8
 #: Where the middle of the field of view looks [mm].
 CENTRE = (0.0, -18.0, 10.0)
-IN_PLANE, THICKNESS = Interval(2.5, 4.5), Interval(4.5, 8.0)
+IN_PLANE, THICKNESS = Interval(2.0, 6.5), Interval(3.0, 9.0)
 #: Head sizes relative to the template, tilts [rad] and shears [1].
 SCALE, TILT, SHEAR = Interval(0.88, 1.12), Interval(-0.2, 0.2), Interval(-0.06, 0.06)
 DEFORMATION, WAVELENGTH = Interval(0.5, 3.5), Interval(45.0, 160.0)
@@ -86,8 +86,9 @@ def draw_stacks(
         Whether slices are those of training or those held out.
     """
     orientations, positions = _draw_planes(n_phantoms, dice, split)
-    edge = dice.uniform(IN_PLANE, n_phantoms)
-    voxel_size = torch.stack([edge, edge, dice.uniform(THICKNESS, n_phantoms)], -1)
+    edge = dice.log_uniform(IN_PLANE, n_phantoms)
+    thickness = torch.maximum(edge, dice.uniform(THICKNESS, n_phantoms))
+    voxel_size = torch.stack([edge, edge, thickness], -1)
     finer = [size * OVERSAMPLING for size in shape]
     offsets = torch.stack(_offsets(finer, dice.device), -1) / OVERSAMPLING
     within = offsets * voxel_size.reshape(-1, 1, 1, 1, 3)

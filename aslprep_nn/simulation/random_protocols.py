@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -34,6 +34,8 @@ DURATION, BOLUS, VELOCITY_BOLUS = Interval(0.7, 3.0), Interval(0.5, 1.2), Interv
 UNEVEN, VARIED, IN_SLICES, INCOMPLETE = 0.4, 0.3, 0.5, 0.3
 SLICE_DURATION, MOST_SLICES = Interval(0.02, 0.06), 24
 SUPPRESSION_PULSES = (0, 4)
+#: How often the analysis assumes other T1 than those of 3 T, from .55 T up to 7 T [s].
+OTHER_FIELD, T1_TISSUE, T1_BLOOD = 0.3, Interval(0.9, 2.1), Interval(1.1, 2.3)
 SHORTEST_GAP = 0.02
 
 
@@ -95,7 +97,11 @@ def _draw_acquisitions(dice: Dice) -> tuple[Acquisition, ...]:
         labelings, share = next(kinds, (labelings, dealt))
     most = MOST_DELAYS // len(labelings)
     n_delays = round(dice.log_uniform(Interval(LEAST_DELAYS - 0.49, most + 0.49)).item())
-    return tuple(_draw_acquisition(labeling, n_delays, dice) for labeling in labelings)
+    acquisitions = tuple(_draw_acquisition(labeling, n_delays, dice) for labeling in labelings)
+    if dice.happens(OTHER_FIELD):
+        tissue, blood = dice.number(T1_TISSUE), dice.number(T1_BLOOD)
+        acquisitions = tuple(replace(a, t1_tissue=tissue, t1_blood=blood) for a in acquisitions)
+    return acquisitions
 
 
 def _draw_acquisition(labeling: LabelingType, n_delays: int, dice: Dice) -> Acquisition:

@@ -41,8 +41,8 @@ def test_no_protocol_of_the_training_is_refused():
         (changed(labeling_duration=(0.3, 1.8, 1.8, 1.8)), 'LabelingDuration'),
         (changed(pld=(0.5, 1.5), labeling_duration=(1.8,) * 2), 'Number of timings'),
         (changed(slice_times=(0.0, 2.0)), 'Latest SliceTiming'),
-        (changed(t1_tissue=1.4), 'T1 of tissue'),
-        (changed(t1_blood=1.35), 'T1 of blood'),
+        (changed(t1_tissue=2.4), 'T1 of tissue'),
+        (changed(t1_blood=0.9), 'T1 of blood'),
     ],
 )
 def test_each_fact_outside_the_range_is_named(acquisition, field):
@@ -69,9 +69,9 @@ def test_size_of_voxels_and_signal_to_noise_are_looked_at_where_they_are_known()
 
 
 def test_a_problem_says_what_was_found_and_what_was_trained():
-    (problem,) = refusals(TRAINED, [changed(t1_blood=1.35)], file='sub-01_asl.nii.gz')
+    (problem,) = refusals(TRAINED, [changed(t1_blood=0.9)], file='sub-01_asl.nii.gz')
     assert str(problem).startswith(
-        'sub-01_asl.nii.gz: T1 of blood is 1.35 s; expected 1.48 to 1.81 s as in training.'
+        'sub-01_asl.nii.gz: T1 of blood is 0.9 s; expected 1.1 to 2.3 s as in training.'
     )
 
 
