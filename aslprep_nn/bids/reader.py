@@ -111,7 +111,8 @@ def read_run(
         )
     elif sidecar is not None and shape is not None:
         run = _assemble(layout, series, settings, sidecar=sidecar, shape=shape, context=context)
-    elif sidecar is not None:  # what can be asked without knowing the image
+    if run is None and sidecar is not None and not sidecar.problems:
+        # The image could not be read: this can be asked without it.
         protocol.read_constants(sidecar, protocol.read_labeling(sidecar), settings.physics)
     volume_types = context.volume_types if context else ()
     if sidecar is not None:
