@@ -156,8 +156,8 @@ def test_an_echo_time_in_milliseconds_is_refused(perf):
 
 def test_several_echo_times_are_left_uncorrected(perf):
     add(perf, 'run-1_')
-    change(perf / 'sub-01_run-1_asl.json', EchoTime=[0.01, 0.03])
-    change(perf / 'sub-01_run-1_m0scan.json', EchoTime=0.03)
+    change(perf / 'sub-01_run-1_asl.json', EchoTime=0.01)
+    change(perf / 'sub-01_run-1_m0scan.json', EchoTime=[0.01, 0.03])
     assert read(perf).m0.echo_correction == 1
 
 
