@@ -105,7 +105,7 @@ def find_empty_volumes(path: Path, root: Path) -> tuple[int, ...]:
         found = 'nothing but zeros' if np.isfinite(data).any() else 'nothing but NaN or infinity'
         raise ImageError(Problem(name, 'values', found, 'measured intensities', COPY_AGAIN))
     largest = max(abs(float(data[usable].min())), abs(float(data[usable].max())))
-    if largest > np.finfo(np.float32).max:
+    if largest > float(np.finfo(np.float32).max):
         remedy = 'Check scl_slope and scl_inter in the header, and convert the image again.'
         expected = 'at most 3.4e38, what single precision holds'
         raise ImageError(Problem(name, 'values', f'up to {largest:.3g}', expected, remedy))

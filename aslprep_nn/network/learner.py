@@ -118,15 +118,13 @@ class Learner:
         """
         content: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
         wanted, found = self.recipe.as_record(), content['recipe']
-        if wanted != found:
-            remedy = 'Train into another folder, or return to that recipe.'
-            problems = [
-                Problem(
-                    str(path), name, str(found.get(name)), f'{value}, as the recipe has', remedy
-                )
-                for name, value in wanted.items()
-                if found.get(name) != value
-            ]
+        remedy = 'Train into another folder, or return to that recipe.'
+        problems = [
+            Problem(str(path), name, str(found.get(name)), f'{value}, as the recipe has', remedy)
+            for name, value in wanted.items()
+            if found.get(name) != value and name != 'n_steps'
+        ]
+        if problems:
             raise UsageError(problems)
         self.step, self.n_skipped = content['step'], content['n_skipped']
         self.history = content['history']
