@@ -48,7 +48,8 @@ def find_implausible(run: MeasuredRun) -> tuple[Finding, ...]:
     What it did not pass; nothing for a plausible run.
     """
     motion = [found for found in (_motion(run),) if found]
-    for basic in (_swapped, _no_perfusion, _all_zero):
+    basics = (_swapped, _no_perfusion, _all_zero) if run.mask.any() else (_all_zero,)
+    for basic in basics:
         finding = basic(run)
         if finding:
             return (finding, *motion)

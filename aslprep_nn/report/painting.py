@@ -157,7 +157,8 @@ def paint(plane: FloatArray, mask: BoolArray, scale: Scale) -> FloatArray:
     ``(row, column, red-green-blue)``, 0 to 1: plate outside the mask, stripes where the brain
     has no estimate.
     """
-    colored = scale.color_map(scale.norm(np.nan_to_num(plane)))[..., :3]
+    finite = np.where(np.isfinite(plane), plane, 0)
+    colored = scale.color_map(scale.norm(finite))[..., :3]
     picture = np.where(np.isfinite(plane)[..., np.newaxis], colored, stripes(mask))
     return np.where(mask[..., np.newaxis], picture, to_rgb(PLATE))
 

@@ -84,5 +84,5 @@ def test_a_refused_run_is_recorded_with_its_problems(settings):
 
 def test_each_run_counts_its_own_steps(settings):
     run = read(settings)
-    assert execution.n_steps([run], settings) == 12
-    assert execution.n_steps([run, run], settings) == 24
+    assert execution.n_steps([run], settings) == 13
+    assert execution.n_steps([run, run], settings) == 26

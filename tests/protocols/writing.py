@@ -117,7 +117,8 @@ def _volume(protocol: Protocol, index: int, true: Truth) -> np.ndarray:
             timing for timing, is_made in zip(protocol.sub_boluses, states, strict=True) if is_made
         ]
     relative = sum(_relative(protocol, *timing, true) for timing in seen)
-    difference = true.m0 * np.where(true.head, relative, 0)
+    rounding = 1e-9 * true.m0
+    difference = rounding + true.m0 * np.where(true.head, relative, 0)
     return difference if shot.kind == 'deltam' else static - difference
 
 
