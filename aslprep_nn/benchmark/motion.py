@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import ants
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from aslprep_nn.acquisition import VolumeType
@@ -148,7 +149,9 @@ def _difference_in_cbf(
     return float(np.nanmean(np.abs(cbf[0] - cbf[1])))
 
 
-def _cbf(taken: Film, transforms: FloatArray, voxels: FloatArray, m0: FloatArray) -> FloatArray:
+def _cbf(
+    taken: Film, transforms: FloatArray, voxels: NDArray[np.bool_], m0: FloatArray
+) -> FloatArray:
     still, _ = resample_series(taken.series, taken.affine, transforms)
     pairs = pair_volumes(taken.volume_types, taken.timings)
     relative = subtract_label(still, pairs)[voxels] / m0[voxels][:, None]

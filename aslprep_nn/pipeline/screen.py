@@ -45,9 +45,8 @@ def screen_pairs(
     if confounds is not None:
         table = pd.read_csv(confounds, sep='\t', na_values='n/a')
     if encoding:
-        table.assign(**{WEIGHT: np.nan, OUTLIER: 'n/a'}).to_csv(
-            folder / 'confounds.tsv', sep='\t', na_rep='n/a', index=False
-        )
+        table[WEIGHT], table[OUTLIER] = np.nan, 'n/a'
+        table.to_csv(folder / 'confounds.tsv', sep='\t', na_rep='n/a', index=False)
         return Screened(delta_m, folder / 'confounds.tsv')
     found = weigh_pairs(
         differences,
@@ -77,7 +76,8 @@ def _displacement(table: pd.DataFrame, pairs: tuple[Pair, ...]) -> FloatArray | 
     if 'framewise_displacement' not in table:
         return None
     by_volume: NDArray[np.float64] = np.nan_to_num(table['framewise_displacement'].to_numpy(float))
-    return by_volume[np.array(pairs)].max(axis=1)
+    larger: FloatArray = by_volume[np.array(pairs)].max(axis=1)
+    return larger
 
 
 def _told_by_volume(

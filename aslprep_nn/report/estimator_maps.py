@@ -116,7 +116,7 @@ def _count(axes: Axes, across: FloatArray, up: FloatArray, end: float) -> None:
         return
     inside = (across.clip(0, end), up.clip(0, end))
     counts, _, _ = np.histogram2d(*inside, bins=N_BINS, range=((0, end), (0, end)))
-    seen = np.ma.masked_equal(counts.T, 0)
+    seen = np.where(counts.T > 0, counts.T, np.nan)
     axes.imshow(
         seen, origin='lower', extent=(0, end, 0, end), cmap='Blues',
         norm=LogNorm(0.2, max(2.0, float(counts.max()))), interpolation='nearest', zorder=1.5,
