@@ -122,6 +122,7 @@ def _opened(path: Path, name: str) -> nib.Nifti1Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
+            path.open('rb').close()  # its error says why, nibabel's does not
             image = nib.load(path)
         n_bytes = math.prod(map(int, image.shape)) * image.get_data_dtype().itemsize
         size = path.stat().st_size
