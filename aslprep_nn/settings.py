@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+#: Ends of the network's dial, the weight of bias against variance: least error, least bias.
+DIAL_RANGE = (1.0, 8.0)
+
 
 class Estimator(StrEnum):
     """How CBF and ATT are estimated."""

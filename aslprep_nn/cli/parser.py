@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from aslprep_nn.bids.blood import as_fraction
-from aslprep_nn.errors import Problem, UsageError
+from aslprep_nn.cli import checks, values
+from aslprep_nn.errors import UsageError
 from aslprep_nn.settings import (
     Estimator,
     M0Method,
@@ -30,11 +29,8 @@ EPILOG = """exit codes:
   0 all runs done     1 some run failed, the others are complete; with --strict, some is
   implausible     2 usage
   3 nothing to process     65 the dataset cannot be processed     130 interrupted"""
-
-
+#: What is asked for by default.
 STANDARD_ESTIMATORS = (Estimator.LEAST_SQUARES, Estimator.NETWORK)
-#: Ends of the dial that a network is trained for.
-LEAST_DIAL, LARGEST_DIAL = 1.0, 8.0
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -58,9 +54,9 @@ def build_settings(options: argparse.Namespace, arguments: Sequence[str]) -> Set
         to_write['--work-dir'] = work_dir
     estimators, weights = _estimators(options), options.weights and options.weights.resolve()
     problems = [
-        *_folder_problems(bids_dir, to_write),
-        *_estimator_problems(estimators, options.primary, weights),
-        *_organ_problems(options.organ, options.m0_method),
+        *checks.folder_problems(bids_dir, to_write),
+        *checks.estimator_problems(estimators, options.primary, weights),
+        *checks.organ_problems(options.organ, options.m0_method),
     ]
     if problems:
         raise UsageError(problems)
@@ -125,7 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_filters(parser.add_argument_group('filters'))
     estimation = parser.add_argument_group('estimation')
-    _add_estimation(estimation)
+    _add_estimators(estimation)
+    _add_physics(estimation)
+    _add_m0(estimation)
     _add_mask(estimation)
     trust = parser.add_argument_group('trust')
     _add_trust(trust)
@@ -161,7 +159,7 @@ def _add_filters(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_estimation(group: argparse._ArgumentGroup) -> None:
+def _add_estimators(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         '--estimator',
         nargs='+',
@@ -179,7 +177,7 @@ def _add_estimation(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         '--nn-dial',
-        type=_dial,
+        type=values.dial,
         default=NetworkOptions().dial,
         metavar='1..8',
         help='weight of bias against variance of the network: 1 least error, 8 least bias '
@@ -192,37 +190,42 @@ def _add_estimation(group: argparse._ArgumentGroup) -> None:
         help='weights of the network, <name>.safetensors with <name>.json beside it (default: '
         'those of the package)',
     )
+
+
+def _add_physics(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         '--labeling-efficiency',
-        type=_fraction,
+        type=values.fraction,
         metavar='ALPHA',
         help='in all, background suppression included (default: from the sidecar, '
         'or .85 PCASL, .68 CASL, .98 PASL, times .95 per suppression pulse)',
     )
     group.add_argument(
         '--t1-blood',
-        type=_positive,
+        type=values.positive,
         metavar='S',
         help='T1 of arterial blood (default: 1.122 at 0.55 T, 1.35 at 1.5 T, 1.65 at 3 T, 2.087 at '
         '7 T, between these by the formula of --hematocrit)',
     )
     group.add_argument(
         '--hematocrit',
-        type=_hematocrit,
+        type=values.hematocrit,
         metavar='HCT',
         help='red cells as a fraction or in percent, or the column of participants.tsv that holds '
         'them: sets T1 of blood by Hales et al. 2016, 1.5 to 7 T',
     )
     group.add_argument(
-        '--t1-tissue', type=_positive, metavar='S', help='T1 of tissue (default: 1.2; kidney: 1.4)'
+        '--t1-tissue',
+        type=values.positive,
+        metavar='S',
+        help='T1 of tissue (default: 1.2; kidney: 1.4)',
     )
     group.add_argument(
         '--partition-coefficient',
-        type=_positive,
+        type=values.positive,
         metavar='ML/G',
         help='lambda, blood to brain (default: .9)',
     )
-    _add_m0(group)
     group.add_argument(
         '--organ',
         choices=[organ.value for organ in Organ],
@@ -270,7 +273,7 @@ def _add_m0(group: argparse._ArgumentGroup) -> None:
     standard = M0Options()
     group.add_argument(
         '--m0-scale',
-        type=_positive,
+        type=values.positive,
         default=standard.scale,
         metavar='FACTOR',
         help='multiply M0 by this, where its units differ from the series (default: 1)',
@@ -291,7 +294,7 @@ def _add_m0(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         '--m0-smoothing',
-        type=_not_negative,
+        type=values.not_negative,
         default=standard.smoothing,
         metavar='MM',
         help='smooth M0 within the brain by a Gaussian of this width at half height (default: 0)',
@@ -309,7 +312,7 @@ def _add_trust(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         '--bootstrap',
-        type=_whole,
+        type=values.whole,
         default=standard.n_draws,
         metavar='N',
         help='subsets of the repetitions drawn for each number of them, to show how estimates '
@@ -317,7 +320,7 @@ def _add_trust(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         '--fdr',
-        type=_share,
+        type=values.share,
         default=standard.false_discovery_rate,
         metavar='Q',
         help='expected share of wrong claims in the map of classes '
@@ -329,21 +332,21 @@ def _add_resources(group: argparse._ArgumentGroup) -> None:
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else 1
     group.add_argument(
         '--device',
-        type=_device,
+        type=values.device,
         default='auto',
         metavar='DEVICE',
         help='auto, cpu, cuda or cuda:N (default: auto)',
     )
     group.add_argument(
         '--nprocs',
-        type=_count,
+        type=values.count,
         default=n_cores,
         metavar='N',
         help=f'runs processed at once (default: {n_cores}, the cores here)',
     )
     group.add_argument(
         '--omp-nthreads',
-        type=_count,
+        type=values.count,
         default=1,
         metavar='N',
         help='threads of each process (default: 1)',
@@ -367,147 +370,3 @@ def _estimators(options: argparse.Namespace) -> tuple[Estimator, ...]:
     asked = [Estimator(name) for name in dict.fromkeys(options.estimator)]
     primary = options.primary or Estimator.LEAST_SQUARES
     return tuple(sorted(asked, key=lambda estimator: estimator != primary))
-
-
-def _estimator_problems(
-    estimators: Sequence[Estimator], primary: str | None, weights: Path | None
-) -> list[Problem]:
-    """Check that the primary estimator is one of them, and that weights are a file."""
-    problems = []
-    if primary is not None and primary not in estimators:
-        expected = f'one of the estimators, {" ".join(estimators)}'
-        remedy = f'Add {primary} to --estimator.'
-        problems.append(Problem('--primary', '', primary, expected, remedy))
-    if weights is not None and not weights.is_file():
-        expected = 'a file of weights, <name>.safetensors'
-        problems.append(Problem(str(weights), '--weights', 'no file', expected, 'Check the path.'))
-    return problems
-
-
-def _organ_problems(organ: str, m0_method: str) -> list[Problem]:
-    """Refuse what only a head has."""
-    if organ == Organ.BRAIN or m0_method != M0Method.REFERENCE:
-        return []
-    expected = 'voxelwise: the reference regions lie in the head'
-    remedy = 'Leave --m0-method or --organ out.'
-    return [Problem(f'--organ {organ}', '--m0-method', m0_method, expected, remedy)]
-
-
-def _folder_problems(bids_dir: Path, to_write: Mapping[str, Path]) -> list[Problem]:
-    """Check the folders before hours are spent on them."""
-    if not bids_dir.is_dir():
-        return [
-            Problem(
-                str(bids_dir), '', 'not a folder', 'a BIDS dataset', 'Check the first argument.'
-            )
-        ]
-    problems = []
-    for name, folder in to_write.items():
-        if _is_input(folder, bids_dir):
-            problems.append(
-                Problem(
-                    str(folder),
-                    name,
-                    'inside the dataset',
-                    'a folder outside it, or inside its derivatives/',
-                    'Choose another folder: input is never written to.',
-                )
-            )
-        elif not problems:
-            problems += _writing_problems(name, folder)
-    return problems
-
-
-def _is_input(folder: Path, bids_dir: Path) -> bool:
-    """Tell whether writing to a folder would write to the dataset."""
-    if not folder.is_relative_to(bids_dir):
-        return False
-    parts = folder.relative_to(bids_dir).parts
-    return not parts or parts[0] != 'derivatives'
-
-
-def _writing_problems(name: str, folder: Path) -> list[Problem]:
-    """Make the folder and a file in it; say what stands in the way."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        found = f'not writable ({error.strerror})'
-        remedy = 'Choose another folder, or change its permissions.'
-        return [Problem(str(folder), name, found, 'a folder to write to', remedy)]
-    return []
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f'{text} is not a number') from error
-
-
-def _positive(text: str) -> float:
-    value = _number(text)
-    if not 0 < value < float('inf'):
-        raise argparse.ArgumentTypeError(f'{text} is not a number above 0')
-    return value
-
-
-def _not_negative(text: str) -> float:
-    value = _number(text)
-    if not 0 <= value < float('inf'):
-        raise argparse.ArgumentTypeError(f'{text} is not a number from 0')
-    return value
-
-
-def _fraction(text: str) -> float:
-    value = _positive(text)
-    if value > 1:
-        raise argparse.ArgumentTypeError(f'{text} is not between 0 and 1')
-    return value
-
-
-def _dial(text: str) -> float:
-    value = _number(text)
-    if not LEAST_DIAL <= value <= LARGEST_DIAL:
-        raise argparse.ArgumentTypeError(f'{text} is not between 1 and 8')
-    return value
-
-
-def _hematocrit(text: str) -> float | str:
-    """Read a number; a word names a column."""
-    try:
-        float(text.removesuffix('%'))
-    except ValueError:
-        return text
-    value = as_fraction(text)
-    if value is None:
-        raise argparse.ArgumentTypeError(f'{text} is no hematocrit, such as .43 or 43%')
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text) if text.isdigit() else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not a whole number above 0')
-    return value
-
-
-def _whole(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f'{text} is not a whole number from 0')
-    return int(text)
-
-
-def _share(text: str) -> float:
-    value = _number(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not between 0 and 1')
-    return value
-
-
-def _device(text: str) -> str:
-    kind, _, index = text.partition(':')
-    if kind not in ('auto', 'cpu', 'cuda') or (index and not (kind == 'cuda' and index.isdigit())):
-        raise argparse.ArgumentTypeError(f'{text} is none of auto, cpu, cuda, cuda:N')
-    return text

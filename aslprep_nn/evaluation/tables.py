@@ -99,14 +99,10 @@ def ratio_table(name: str, question: str, results: Sequence[Results]) -> Table:
 
 def bound_table(results: Sequence[Results]) -> Table:
     """Tabulate the bias of single voxels in units of their bound."""
-    rows = [
-        _row(
-            {'SNR': f'{one.condition.snr:g}', 'parameter': parameter.name},
-            _families(one, lambda score: score.bias_per_bound, parameter, Region.BRAIN),
-        )
-        for one in results
-        for parameter in Parameter
-    ]
+    rows = _by_parameter(
+        [({'SNR': f'{one.condition.snr:g}'}, one) for one in results],
+        lambda score: score.bias_per_bound,
+    )
     question = (
         '|bias| / √CRB: root mean square over voxels, from products of the errors of two draws of '
         'the noise; CRB of a single voxel.'
@@ -173,14 +169,10 @@ def protocol_table(results: Sequence[Results], parameter: Parameter) -> Table:
 
 def loss_table(results: Sequence[Results]) -> Table:
     """Tabulate the loss relative to the bound where neighbours tell nothing."""
-    rows = [
-        _row(
-            {'protocol': one.condition.protocol, 'parameter': parameter.name},
-            _families(one, lambda score: score.loss, parameter, Region.BRAIN),
-        )
-        for one in results
-        for parameter in Parameter
-    ]
+    rows = _by_parameter(
+        [({'protocol': one.condition.protocol}, one) for one in results],
+        lambda score: score.loss,
+    )
     question = (
         'Mean squared error over the smoothed bound of a voxel, in phantoms that are random voxel '
         'by voxel, SNR 10: an efficient unbiased estimator scores 1.'
@@ -233,6 +225,20 @@ def nothing_table(found: Evaluation) -> Table:
         'template: 0 where no anatomy is invented.'
     )
     return Table('uniform', question, rows)
+
+
+def _by_parameter(
+    results: Sequence[tuple[Mapping[str, str], Results]], value: Callable[[Score], float]
+) -> list[Row]:
+    """Make a row for each result and parameter: what both are, and the brain's value."""
+    return [
+        _row(
+            {**head, 'parameter': parameter.name},
+            _families(one, value, parameter, Region.BRAIN),
+        )
+        for head, one in results
+        for parameter in Parameter
+    ]
 
 
 def _row(head: Mapping[str, str], values: Mapping[str, str]) -> Row:

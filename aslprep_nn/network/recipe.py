@@ -21,9 +21,6 @@ from aslprep_nn.network.losses import (
 )
 from aslprep_nn.network.model import AmplitudePath, NetworkSettings, Surroundings
 
-#: What the weight of bias against variance is drawn from.
-DIAL_RANGE = (1.0, 8.0)
-
 
 class LossName(StrEnum):
     """What the network learns from."""

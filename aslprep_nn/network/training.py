@@ -12,8 +12,9 @@ from torch import Tensor
 
 from aslprep_nn.network.learner import Learner
 from aslprep_nn.network.losses import Target
-from aslprep_nn.network.recipe import DIAL_RANGE, TrainingRecipe
+from aslprep_nn.network.recipe import TrainingRecipe
 from aslprep_nn.network.samples import Sample, mirrored, put_together, simulate
+from aslprep_nn.settings import DIAL_RANGE
 from aslprep_nn.simulation.dice import Dice, Interval
 
 #: Batches from this number on are for checks; training never comes so far.

@@ -27,6 +27,74 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
     """
     asl = Recipe(run.name)
     still = _hold_still(asl, run, settings)
+    found = _calibrate(asl, run, settings, still)
+    fitted = asl.add(
+        do.FitVoxels,
+        relative_delta_m=found.relative_delta_m,
+        mask=still.mask,
+        acquisition=run.acquisition,
+        macrovascular=settings.physics.macrovascular,
+        device=settings.device,
+        n_threads=settings.n_threads,
+    )
+    trust = _assess_trust(
+        asl,
+        run,
+        settings,
+        relative_delta_m=found.relative_delta_m,
+        mask=still.mask,
+        fit=fitted.fit,
+    )
+    gathered = _gather(
+        asl,
+        run,
+        settings,
+        fitted=fitted,
+        trust_maps=trust.maps,
+        relative_delta_m=found.relative_delta_m,
+        mask=still.mask,
+    )
+    derivatives = asl.add(
+        do.WriteDerivatives,
+        run=run,
+        settings=settings,
+        reference=still.reference,
+        still=still.series,
+        fov_mask=still.fov_mask,
+        mask=still.mask,
+        delta_m=found.delta_m,
+        m0=found.m0,
+        maps=gathered.maps,
+        estimation=gathered.estimation,
+        trust_summary=trust.summary,
+        confounds=found.confounds,
+        transforms=still.transforms,
+    )
+    asl.add(
+        do.ReportRun,
+        run=run,
+        settings=settings,
+        estimation=gathered.estimation,
+        written=derivatives.written,
+        relative_delta_m=found.relative_delta_m,
+        m0_evidence=found.m0_evidence,
+        model_cbf_per_unit=derivatives.model_cbf_per_unit,
+    )
+    return asl.workflow
+
+
+class _Perfusion(NamedTuple):
+    """The difference signal as measured and over M0, and what was left out of it."""
+
+    delta_m: Output
+    relative_delta_m: Output
+    m0: Output
+    m0_evidence: Output
+    confounds: Output
+
+
+def _calibrate(asl: Recipe, run: ASLRun, settings: Settings, still: _StillHead) -> _Perfusion:
+    """Subtract label from control, leave corrupted pairs out, divide by M0."""
     facts = {'series': still.series, 'volume_types': run.volume_types}
     difference = asl.add(do.SubtractPairs, timings=run.timings, encoding=run.encoding, **facts)
     screened = asl.add(
@@ -48,59 +116,13 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
         acquisition=run.acquisition,
         **facts,
     )
-    fitted = asl.add(
-        do.FitVoxels,
-        relative_delta_m=calibrated.relative_delta_m,
-        mask=still.mask,
-        acquisition=run.acquisition,
-        macrovascular=settings.physics.macrovascular,
-        device=settings.device,
-        n_threads=settings.n_threads,
-    )
-    trust = _assess_trust(
-        asl,
-        run,
-        settings,
-        relative_delta_m=calibrated.relative_delta_m,
-        mask=still.mask,
-        fit=fitted.fit,
-    )
-    gathered = _gather(
-        asl,
-        run,
-        settings,
-        fitted=fitted,
-        trust_maps=trust.maps,
-        relative_delta_m=calibrated.relative_delta_m,
-        mask=still.mask,
-    )
-    derivatives = asl.add(
-        do.WriteDerivatives,
-        run=run,
-        settings=settings,
-        reference=still.reference,
-        still=still.series,
-        fov_mask=still.fov_mask,
-        mask=still.mask,
+    return _Perfusion(
         delta_m=difference.delta_m,
-        m0=calibrated.m0,
-        maps=gathered.maps,
-        estimation=gathered.estimation,
-        trust_summary=trust.summary,
-        confounds=screened.confounds,
-        transforms=still.transforms,
-    )
-    asl.add(
-        do.ReportRun,
-        run=run,
-        settings=settings,
-        estimation=gathered.estimation,
-        written=derivatives.written,
         relative_delta_m=calibrated.relative_delta_m,
+        m0=calibrated.m0,
         m0_evidence=calibrated.m0_evidence,
-        model_cbf_per_unit=derivatives.model_cbf_per_unit,
+        confounds=screened.confounds,
     )
-    return asl.workflow
 
 
 def _gather(

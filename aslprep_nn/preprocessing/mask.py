@@ -50,14 +50,19 @@ def brain_mask(reference: FloatArray, affine: FloatArray) -> NDArray[np.bool_]:
     ImageError
         If no voxel stands out from the background.
     """
-    image = np.nan_to_num(reference).clip(min=0)
-    if not np.ptp(image):
-        return _not_empty(np.zeros(reference.shape, dtype=np.bool_))
+    image = _with_contrast(reference)
     even = _without_bias(image / np.percentile(image[image > image.mean()], BRIGHTEST))
     head = _above_otsu(even)
     if not head.any():
         return _not_empty(head)
     return _solid_part(even > BRAIN_LEVEL * np.median(even[head]), affine)
+
+
+def _with_contrast(reference: FloatArray) -> FloatArray:
+    """Read NaN and what is negative as air; refuse an image that is the same everywhere."""
+    image = np.nan_to_num(reference).clip(min=0)
+    _not_empty(np.full(reference.shape, bool(np.ptp(image))))
+    return image
 
 
 def body_mask(reference: FloatArray) -> NDArray[np.bool_]:
@@ -76,9 +81,7 @@ def body_mask(reference: FloatArray) -> NDArray[np.bool_]:
     ImageError
         If no voxel stands out from the background.
     """
-    image = np.nan_to_num(reference).clip(min=0)
-    if not np.ptp(image):
-        return _not_empty(np.zeros(reference.shape, dtype=np.bool_))
+    image = _with_contrast(reference)
     floor = image[image > 0].min()
     return _not_empty(_above_otsu(np.log(image.clip(min=floor))))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aslprep_nn.cli.exit_code import ExitCode
 from aslprep_nn.cli.tools.benchmark import render
+from aslprep_nn.cli.tools.commit import commit
 from aslprep_nn.errors import AslprepError, Problem, UsageError
 from aslprep_nn.estimation.benchmark.scenarios import Table
 from aslprep_nn.estimation.benchmark.speed import one_thread
@@ -28,7 +29,6 @@ from aslprep_nn.report.figures import Figure
 from aslprep_nn.version import __version__
 from aslprep_nn.writing import write_atomically
 
-EXIT_USAGE = 2
 #: Seed of everything random; training has others.
 SEED = 20_000
 WITHOUT_NETWORK = 'No weights were found: the network is missing from what follows.'
@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
         found = _find(options, loaded)
     except AslprepError as error:
         sys.stderr.write(f'{error}\n')
-        return EXIT_USAGE
+        return ExitCode.USAGE
     text = as_json(found, _facts(options, loaded))
     markdown = _as_markdown(found, has_network=loaded is not None or bool(options.ablations))
     if options.output is not None:
@@ -174,21 +174,11 @@ def _facts(options: argparse.Namespace, loaded: LoadedNetwork | None) -> dict[st
     card = None if loaded is None else loaded.card
     return {
         'version': __version__,
-        'commit': _commit(),
+        'commit': commit(),
         'seed': options.seed,
         'weights': None if card is None else {'name': card.name, 'sha256': card.sha256},
         'effort': asdict(_effort(options)),
     }
-
-
-def _commit() -> str | None:
-    """Name the commit of the code, where it runs from a repository."""
-    command = ['git', '-C', str(Path(__file__).parent), 'rev-parse', 'HEAD']
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    except OSError:
-        return None
-    return answer.stdout.strip() or None
 
 
 def _as_markdown(found: Findings, *, has_network: bool) -> str:

@@ -12,12 +12,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.logging import RichHandler
 
+from aslprep_nn.cli.exit_code import ExitCode
 from aslprep_nn.errors import UsageError
 from aslprep_nn.simulation.dataset import Study, write_study
 from aslprep_nn.simulation.motion import MotionLevel
 from aslprep_nn.simulation.protocols import Preset
-
-EXIT_USAGE = 2
 
 
 def add_simulate(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -80,7 +79,7 @@ def simulate(options: argparse.Namespace) -> int:
         write_study(options.output, study)
     except UsageError as error:
         sys.stderr.write(f'{error}\n')
-        return EXIT_USAGE
+        return ExitCode.USAGE
     logging.getLogger(__name__).info('Wrote %s', options.output)
     return 0
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +14,8 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from aslprep_nn.cli.exit_code import ExitCode
+from aslprep_nn.cli.tools.commit import commit
 from aslprep_nn.errors import UsageError
 from aslprep_nn.estimation.benchmark.speed import one_thread
 from aslprep_nn.network.learner import Learner
@@ -23,10 +24,8 @@ from aslprep_nn.network.training import train
 from aslprep_nn.network.training_range import TrainingRange
 from aslprep_nn.network.weights import DEFAULT_NAME, ModelCard, save_weights
 from aslprep_nn.report.learning import learning_curves
-from aslprep_nn.version import __version__
 from aslprep_nn.writing import write_atomically
 
-EXIT_USAGE = 2
 #: Steps between two words where there is no terminal.
 STEPS_BETWEEN_WORDS = 50
 
@@ -81,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         learner = _train(recipe, options, device)
     except UsageError as error:
         sys.stderr.write(f'{error}\n')
-        return EXIT_USAGE
+        return ExitCode.USAGE
     write_history(options.output, learner.history)
     path = save_weights(learner.averaged, card_of(learner, options.name, device), options.output)
     sys.stdout.write(f'{path}\n')
@@ -130,17 +129,6 @@ def card_of(learner: Learner, name: str, device: str) -> ModelCard:
         device=device,
         metrics={'checks': dict(last), 'recipe': learner.recipe.as_record()},
     )
-
-
-def commit() -> str:
-    """Name the version of the code: the commit where there is one, else the release."""
-    here = Path(__file__).parent
-    asked = ('git', '-C', str(here), 'describe', '--always', '--dirty', '--abbrev=12')
-    try:
-        done = subprocess.run(asked, capture_output=True, text=True, check=True)  # noqa: S603
-    except (OSError, subprocess.CalledProcessError):
-        return f'version {__version__}'
-    return done.stdout.strip()
 
 
 def write_history(folder: Path, history: Sequence[Mapping[str, float]]) -> None:
