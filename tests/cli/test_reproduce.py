@@ -6,12 +6,18 @@ import json
 import pytest
 
 from aslprep_nn.cli.tools import main, reproduce
-from aslprep_nn.misspecification.reproduction import correlated, phantoms
+from aslprep_nn.misspecification.reproduction import correlated, phantoms, region_levels
 from aslprep_nn.misspecification.reproduction.suite import Effort
 
 TINY = Effort(
-    n_voxels=160, n_gate_voxels=40, n_convergence=40, n_wrong=20, n_scatter=60, n_maps=1
-)  # fmt: skip
+    n_voxels=160,
+    n_gate_voxels=40,
+    n_convergence=40,
+    n_wrong=20,
+    n_scatter=60,
+    n_maps=1,
+    n_regions=4,
+)
 
 
 @pytest.fixture
@@ -20,6 +26,8 @@ def tiny(monkeypatch):
     monkeypatch.setattr(reproduce, 'QUICK', TINY)
     monkeypatch.setattr(phantoms, 'brain_slice', phantoms.kidney_slice)
     monkeypatch.setattr(correlated, 'WIDTHS', (2.0,))
+    for module in (correlated, region_levels):
+        monkeypatch.setattr(module, 'SHAPE', (6, 6, 6))
 
 
 def test_quick_json_and_files_hold_the_same_evidence(tiny, tmp_path, capsys):
@@ -37,7 +45,7 @@ def test_quick_json_and_files_hold_the_same_evidence(tiny, tmp_path, capsys):
     assert figures == {'figure1.svg', 'figure2.png', 'figure3.svg', 'figure4.png'}
     assert {table['name'] for table in printed['tables']} == {
         'scenarios', 'outflow', 'strata', 'tails', 'noise', 'own T1', 'readings',
-        'false discoveries', 'scatter',
+        'false discoveries', 'coverage', 'regions', 'region power', 'scatter',
     }  # fmt: skip
 
 

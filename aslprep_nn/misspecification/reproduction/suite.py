@@ -45,7 +45,7 @@ class Effort:
     n_maps
         Of the false discoveries, for each smoothness, without and with a wrong region.
     n_regions
-        Maps whose regions are tested, for each protocol and kind of noise.
+        Maps whose regions are tested, for each protocol and kind of noise; at least 4.
     """
 
     n_voxels: int
