@@ -30,6 +30,8 @@ SIZE_COLORS = (ORANGE, BLUE, GREEN)
 #: One for each weight of the bounds that estimates are made with.
 WEIGHT_COLORS = dict(zip(WEIGHTS, (BLUE, ORANGE), strict=True))
 UNITS = {'cbf': 'CBF', 'att': 'ATT', 't1': 'T1', 't2': 'T2'}
+#: Along the axis of T1 [ms].
+TICKS = (600, 1000, 1400)
 #: Ends of the colours of mean errors and of root mean squares [%].
 WORST_BIAS, WORST_ERROR = 3.0, 12.0
 
@@ -68,7 +70,9 @@ def loss_figure(found: Sequence[CaseLosses]) -> Figure:
         ratio.set_ylim(0.2, 1.02)
         ratio.set_xlabel('lambda', color=INK, fontsize=9)
         energy.legend(frameon=False, labelcolor=INK, fontsize=7, loc='lower right')
-    for row, label in zip(rows, ('energy loss', 'CRB loss', 'R'), strict=True):
+    for row, label in zip(
+        rows, ('energy loss', 'CRB loss (dotted: approximate)', 'R'), strict=True
+    ):
         row[0].set_ylabel(label, color=INK, fontsize=8)
     canvas.subplots_adjust(left=0.055, right=0.995, top=0.92, bottom=0.085, wspace=0.3, hspace=0.12)
     return curve(
@@ -109,7 +113,8 @@ def estimate_figure(found: Sequence[CaseScatter]) -> Figure:
         'relative to the truth, at a signal to noise ratio of 50: matched T1 and T2 of white '
         'matter, fitted CBF and ATT of grey matter with T1 fitted too. Dotted: the bound of the '
         'coefficients; dashed: that of all data.',
-        'Standard deviations lie on their bounds, which are lower with the bounds in the weight.',
+        'Standard deviations lie on their bounds, which are lower with the bounds in the weight '
+        'for all but T2 of this white matter.',
     )
 
 
@@ -129,8 +134,9 @@ def plane_figure(found: PlaneMaps) -> Figure:
                 vmin=low, vmax=high, cmap=colors, interpolation='nearest',
             )  # fmt: skip
             axes.tick_params(colors=INK, labelsize=8)
+            axes.set_xticks(TICKS)
             if maps is found.r1_error:
-                title = f'{n} components, lambda {weight:g}'
+                title = f'{n} components,\nlambda {weight:g}'
                 axes.set_title(title, color=INK, fontsize=9, loc='left')
             else:
                 axes.set_xlabel('T1 [ms]', color=INK, fontsize=9)
@@ -144,8 +150,8 @@ def plane_figure(found: PlaneMaps) -> Figure:
         'Mean error (16 measurements each) and root mean square error of R1, matched in subspaces '
         'of MRF-FISP, over the relaxation times of grey and white matter at a signal to noise '
         'ratio of 50.',
-        'With three components errors are largest where T2 is long and smaller with the bounds in '
-        'the weight; with ten nothing is left to gain.',
+        'With three components errors are largest where T2 is short, and smaller with the bounds '
+        'in the weight; with ten nothing is left to gain.',
     )
 
 

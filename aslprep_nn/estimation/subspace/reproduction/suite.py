@@ -114,6 +114,7 @@ def reproduce(effort: Effort, seed: int, progress: Progress) -> SubspaceReproduc
             *order,
             *compression.compression_findings(losses),
             *scatter.scatter_findings(matched),
+            *maps.plane_findings(plane),
         ),
         tables=(
             compression.compression_table(losses),
