@@ -305,6 +305,11 @@ _CONFOUND_COLUMNS = {
         'Description': 'Motion since the previous volume of the same type (Power et al. 2012).',
         'Units': 'mm',
     },
+    'dvars': {
+        'Description': "Root mean square over the brain of the change of the pair's difference "
+        'since the repetition before of its timing (Power et al. 2012).',
+        'Units': 'arbitrary',
+    },
     'pair_weight': {'Description': 'What the pair of this volume counts: 1, or 0 if left out.'},
     'pair_outlier': {
         'Description': 'Why the pair of this volume is left out.',

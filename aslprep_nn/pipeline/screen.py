@@ -14,8 +14,9 @@ from aslprep_nn.maps import FloatArray
 from aslprep_nn.pipeline.images import load_mask, load_series, save
 from aslprep_nn.preprocessing.outliers import PairWeights, notes_on, weigh_pairs
 from aslprep_nn.preprocessing.pairs import Pair, pair_volumes
+from aslprep_nn.quality.dvars import dvars
 
-WEIGHT, OUTLIER = 'pair_weight', 'pair_outlier'
+WEIGHT, OUTLIER, DVARS = 'pair_weight', 'pair_outlier', 'dvars'
 
 
 class Screened(NamedTuple):
@@ -45,17 +46,14 @@ def screen_pairs(
     if confounds is not None:
         table = pd.read_csv(confounds, sep='\t', na_values='n/a')
     if encoding:
-        table[WEIGHT], table[OUTLIER] = np.nan, 'n/a'
+        table[DVARS], table[WEIGHT], table[OUTLIER] = np.nan, np.nan, 'n/a'
         table.to_csv(folder / 'confounds.tsv', sep='\t', na_rep='n/a', index=False)
         return Screened(delta_m, folder / 'confounds.tsv')
-    found = weigh_pairs(
-        differences,
-        load_mask(mask),
-        [timings[pair.control] for pair in pairs],
-        _displacement(table, pairs),
-    )
+    brain, of_pairs = load_mask(mask), [timings[pair.control] for pair in pairs]
+    found = weigh_pairs(differences, brain, of_pairs, _displacement(table, pairs))
+    change = dvars(differences[brain], of_pairs)
     kept = np.where(found.weight > 0, differences, np.nan).astype(np.float32)
-    _told_by_volume(table, pairs, found).to_csv(
+    _told_by_volume(table, pairs, found, change).to_csv(
         folder / 'confounds.tsv', sep='\t', na_rep='n/a', index=False
     )
     return Screened(save(folder / 'delta_m.nii.gz', kept, affine), folder / 'confounds.tsv')
@@ -81,12 +79,13 @@ def _displacement(table: pd.DataFrame, pairs: tuple[Pair, ...]) -> FloatArray | 
 
 
 def _told_by_volume(
-    table: pd.DataFrame, pairs: tuple[Pair, ...], found: PairWeights
+    table: pd.DataFrame, pairs: tuple[Pair, ...], found: PairWeights, change: FloatArray
 ) -> pd.DataFrame:
-    """Add the weight and the reason of each pair to both of its volumes."""
-    weight = np.full(len(table), np.nan)
+    """Add DVARS, weight and reason of each pair to both of its volumes."""
+    by_volume, weight = np.full(len(table), np.nan), np.full(len(table), np.nan)
     reason: NDArray[np.object_] = np.full(len(table), 'n/a', dtype=object)
-    for pair, value, why in zip(pairs, found.weight, found.reason, strict=True):
-        weight[list(pair)] = value
-        reason[list(pair)] = str(why)
-    return table.assign(**{WEIGHT: weight, OUTLIER: reason})
+    for index, pair in enumerate(pairs):
+        by_volume[list(pair)] = change[index]
+        weight[list(pair)] = found.weight[index]
+        reason[list(pair)] = str(found.reason[index])
+    return table.assign(**{DVARS: by_volume, WEIGHT: weight, OUTLIER: reason})

@@ -87,9 +87,12 @@ def _suppression(planned: str) -> Iterator[str]:
 def _processing(results: RunResults) -> Iterator[str]:
     if results.confounds is not None:
         yield (
-            'Every volume was aligned to a reference by a rigid transform that maximises mutual '
-            'information, computed with ANTs (Avants et al., 2011), and resampled once. '
-            'Framewise displacement (Power et al., 2012) compares volumes of one type.'
+            'Head motion was corrected in two steps: the volumes of one timing were aligned to '
+            'their mean by robust least squares, and the mean of each timing to the reference by a '
+            'rigid transform that maximises mutual information, computed with ANTs (Avants et al., '
+            '2011). Every volume was resampled once, by cubic splines. Framewise displacement '
+            '(Power et al., 2012) compares volumes of one type. Pairs that scatter or shift unlike '
+            'the others of their timing were left out.'
         )
     else:
         yield 'Only difference images were given, so head motion was not corrected.'

@@ -53,6 +53,17 @@ def test_both_volumes_of_a_corrupted_pair_are_named_and_its_difference_is_missin
     assert pair_notes(table) == ('1 of 6 pairs were left out: 4 (jump).',)
 
 
+def test_dvars_of_a_pair_is_the_change_since_the_repetition_before(corrupted):
+    done = screen_pairs(
+        **corrupted, volume_types=(*(C, L) * 6, M), timings=(*((1.8, 1.8),) * 12, (0, 0))
+    )
+    table = pd.read_csv(done.confounds, sep='\t', na_values='n/a')
+    data = nib.load(corrupted['delta_m']).get_fdata()
+    change = np.sqrt((np.diff(data) ** 2).mean((0, 1, 2)))
+    np.testing.assert_allclose(table['dvars'][2:12], np.repeat(change, 2), rtol=1e-5)
+    assert table['dvars'][[0, 1, 12]].isna().all()
+
+
 def test_differences_of_the_scanner_are_screened_without_knowing_the_motion(corrupted):
     done = screen_pairs(**corrupted, volume_types=(D,) * 6, timings=((1.8, 1.8),) * 6)
     table = pd.read_csv(done.confounds, sep='\t', na_values='n/a', keep_default_na=False)
