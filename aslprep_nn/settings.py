@@ -168,6 +168,31 @@ class PhysicsOptions:
     organ: Organ = Organ.BRAIN
 
 
+class Plugin(StrEnum):
+    """Who carries out the steps, by the name of the Nipype plugin."""
+
+    LINEAR = 'Linear'
+    MULTIPROC = 'MultiProc'
+    SLURM = 'SLURM'
+    DASK = 'Dask'
+
+
+@dataclass(frozen=True)
+class PluginOptions:
+    """The engine, and what it is told.
+
+    Parameters
+    ----------
+    name
+        Of the engine.
+    arguments
+        Names and values; which there are depends on the engine.
+    """
+
+    name: Plugin = Plugin.MULTIPROC
+    arguments: tuple[tuple[str, str | int], ...] = ()
+
+
 @dataclass(frozen=True)
 class Settings:
     """One call of the app.
@@ -188,6 +213,8 @@ class Settings:
         Constants that override metadata.
     trust
         How noise and model are tested.
+    plugin
+        Who carries out the steps.
     n_processes
         How many steps may run at once.
     n_threads
@@ -218,6 +245,7 @@ class Settings:
     network: NetworkOptions = field(default_factory=NetworkOptions)
     physics: PhysicsOptions = field(default_factory=PhysicsOptions)
     trust: TrustOptions = field(default_factory=TrustOptions)
+    plugin: PluginOptions = field(default_factory=PluginOptions)
     n_processes: int = 1
     n_threads: int = 1
     device: str = 'auto'

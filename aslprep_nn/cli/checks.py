@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from aslprep_nn.errors import Problem
-from aslprep_nn.settings import Estimator, M0Method, Organ
+from aslprep_nn.settings import Estimator, M0Method, Organ, Plugin
+
+#: What each engine may be told; Dask with a ``cluster`` takes what its class takes.
+PLUGIN_ARGUMENTS = {
+    Plugin.LINEAR: (),
+    Plugin.MULTIPROC: (),
+    Plugin.SLURM: ('sbatch_args', 'template', 'max_jobs', 'poll'),
+    Plugin.DASK: ('scheduler', 'scheduler_file', 'cluster'),
+}
 
 
 def estimator_problems(
@@ -32,6 +42,41 @@ def organ_problems(organ: str, m0_method: str) -> list[Problem]:
     expected = 'voxelwise: the reference regions lie in the head'
     remedy = 'Leave --m0-method or --organ out.'
     return [Problem(f'--organ {organ}', '--m0-method', m0_method, expected, remedy)]
+
+
+def plugin_problems(words: Sequence[str]) -> list[Problem]:
+    """Refuse an engine that is not here, and arguments that it would silently ignore."""
+    name, *given = words
+    option = f'--nipype-plugin {name}'
+    if name not in list(Plugin):
+        remedy = 'Use one of them; the queueing systems other than SLURM are reached by Dask.'
+        return [Problem('--nipype-plugin', '', name, ', '.join(Plugin), remedy)]
+    known = PLUGIN_ARGUMENTS[Plugin(name)]
+    is_open = name == Plugin.DASK and any(word.startswith('cluster=') for word in given)
+    problems = []
+    for word in given:
+        key, equals, _ = word.partition('=')
+        if not equals or not (key in known or is_open):
+            expected = ' or '.join(f'{known_key}=…' for known_key in known) or 'no argument'
+            remedy = 'Write KEY=VALUE; put a following folder before the option.'
+            problems.append(Problem(option, 'argument', word, expected, remedy))
+    return problems + _absent_software(Plugin(name), 'cluster' if is_open else '')
+
+
+def _absent_software(plugin: Plugin, cluster: str) -> list[Problem]:
+    """Name the libraries and commands that an engine needs and that are not installed."""
+    problems = []
+    modules = {Plugin.DASK: ('distributed', 'dask_jobqueue')[: 2 if cluster else 1]}
+    for module in modules.get(plugin, ()):
+        if find_spec(module) is None:
+            expected, remedy = 'installed', 'Install it: pip install "aslprep_nn[cluster]".'
+            problems.append(
+                Problem(f'--nipype-plugin {plugin}', module, 'absent', expected, remedy)
+            )
+    if plugin is Plugin.SLURM and shutil.which('sbatch') is None:
+        expected, remedy = 'on the PATH', 'Start the app where jobs can be submitted.'
+        problems.append(Problem(f'--nipype-plugin {plugin}', 'sbatch', 'absent', expected, remedy))
+    return problems
 
 
 def folder_problems(bids_dir: Path, to_write: Mapping[str, Path]) -> list[Problem]:

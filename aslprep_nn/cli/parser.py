@@ -19,6 +19,7 @@ from aslprep_nn.settings import (
     NetworkOptions,
     Organ,
     PhysicsOptions,
+    Plugin,
     ReferenceTissue,
     Settings,
     TrustOptions,
@@ -57,6 +58,7 @@ def build_settings(options: argparse.Namespace, arguments: Sequence[str]) -> Set
         *checks.folder_problems(bids_dir, to_write),
         *checks.estimator_problems(estimators, options.primary, weights),
         *checks.organ_problems(options.organ, options.m0_method),
+        *checks.plugin_problems(options.nipype_plugin),
     ]
     if problems:
         raise UsageError(problems)
@@ -89,6 +91,7 @@ def build_settings(options: argparse.Namespace, arguments: Sequence[str]) -> Set
             n_draws=options.bootstrap,
             false_discovery_rate=options.fdr,
         ),
+        plugin=values.plugin(options.nipype_plugin),
         n_processes=options.nprocs,
         n_threads=options.omp_nthreads,
         device=options.device,
@@ -350,6 +353,16 @@ def _add_resources(group: argparse._ArgumentGroup) -> None:
         default=1,
         metavar='N',
         help='threads of each process (default: 1)',
+    )
+    group.add_argument(
+        '--nipype-plugin',
+        nargs='+',
+        default=[Plugin.MULTIPROC.value],
+        metavar=('NAME', 'KEY=VALUE'),
+        help='who carries out the steps: MultiProc, the cores of this machine (default); Linear, '
+        'this process; SLURM, a job per step, with sbatch_args="…" max_jobs=N poll=SECONDS; Dask, '
+        'with scheduler=ADDRESS or scheduler_file=FILE, or cluster=SLURM|PBS|SGE|LSF jobs=N and '
+        'what dask-jobqueue takes, or without arguments as many workers here as --nprocs',
     )
     group.add_argument(
         '-w',

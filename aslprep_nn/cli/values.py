@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from aslprep_nn.bids.blood import as_fraction
-from aslprep_nn.settings import DIAL_RANGE
+from aslprep_nn.settings import DIAL_RANGE, Plugin, PluginOptions
 
 
 def number(text: str) -> float:
@@ -90,3 +91,11 @@ def device(text: str) -> str:
     if kind not in ('auto', 'cpu', 'cuda') or (index and not (kind == 'cuda' and index.isdigit())):
         raise argparse.ArgumentTypeError(f'{text} is none of auto, cpu, cuda, cuda:N')
     return text
+
+
+def plugin(words: Sequence[str]) -> PluginOptions:
+    """Read the name of an engine and its arguments, ``KEY=VALUE`` each."""
+    name, *given = words
+    pairs = [word.partition('=')[::2] for word in given]
+    arguments = tuple((key, int(value) if value.isdigit() else value) for key, value in pairs)
+    return PluginOptions(Plugin(name), arguments)

@@ -17,6 +17,7 @@ import nipype
 from nipype.pipeline import engine
 
 from aslprep_nn.errors import Problem
+from aslprep_nn.pipeline.engines import open_engine
 from aslprep_nn.pipeline.masks import mask_of
 from aslprep_nn.pipeline.step import PROBLEMS_FILE
 from aslprep_nn.pipeline.workflow import init_asl_wf
@@ -117,19 +118,23 @@ def process(runs: Sequence[ASLRun], settings: Settings, progress: Progress) -> l
     How each run ended, in the order given.
     """
     _configure(settings)
+    watch = _Watch({_workflow_name(run.name): run for run in runs}, settings, progress)
+    parent = engine.Workflow(WORKFLOW, base_dir=str(settings.work_dir))
+    parent.add_nodes([init_asl_wf(run, settings) for run in runs])
+    with open_engine(len(runs), settings, watch) as plugin:
+        _discard_outdated(runs, settings)
+        try:
+            parent.run(plugin=plugin)
+        except RuntimeError:  # Nipype's summary of failed nodes; each run's record tells its own
+            log.debug('some steps failed', exc_info=True)
+    return [watch.records.get(run.name) or watch.failure(run) for run in runs]
+
+
+def _discard_outdated(runs: Sequence[ASLRun], settings: Settings) -> None:
     for run in runs:
         n_files = discard_previous(run.name, settings)
         if n_files:
             log.info('%s: removed %d files made from other input or options', run.name, n_files)
-    watch = _Watch({_workflow_name(run.name): run for run in runs}, settings, progress)
-    parent = engine.Workflow(WORKFLOW, base_dir=str(settings.work_dir))
-    parent.add_nodes([init_asl_wf(run, settings) for run in runs])
-    plugin, arguments = _plugin(len(runs), settings)
-    try:
-        parent.run(plugin=plugin, plugin_args={**arguments, 'status_callback': watch})
-    except RuntimeError:  # Nipype's summary of failed nodes; each run's record tells its own
-        log.debug('some steps failed', exc_info=True)
-    return [watch.records.get(run.name) or watch.failure(run) for run in runs]
 
 
 def discard_work(run_names: Sequence[str], settings: Settings) -> None:
@@ -158,23 +163,23 @@ class _Watch:
         self.records: dict[str, RunRecord] = {}
         self.started = time.time()
         self.first_seen: dict[str, float] = {}
-        self.crash_files: dict[str, Path | None] = {}
+        self.failed: dict[str, engine.Node] = {}
 
     def __call__(self, node: engine.Node, status: str) -> None:
         workflow, step = str(node.fullname).split('.')[-2:]
         run = self.runs[workflow]
         self.first_seen.setdefault(run.name, time.time())
         if status == 'exception':
-            self.crash_files.setdefault(run.name, self._crash_file(node))
+            self.failed.setdefault(run.name, node)
         # The Linear engine says 'end' of the steps it had to skip after one failed, too.
-        elif step == LAST_NODE and status == 'end' and run.name not in self.crash_files:
+        elif step == LAST_NODE and status == 'end' and run.name not in self.failed:
             self.records[run.name] = self._done(run, node)
         self.progress(run.name, step, status)
 
     def failure(self, run: ASLRun) -> RunRecord:
         """Find out why a run did not end, and write it down."""
         folder = self.settings.work_dir / WORKFLOW / _workflow_name(run.name)
-        crash = self.crash_files.get(run.name)
+        crash = self._crash_file(self.failed[run.name]) if run.name in self.failed else None
         record = RunRecord(
             run=run.name,
             subject=run.subject,
@@ -209,7 +214,7 @@ class _Watch:
         return record
 
     def _crash_file(self, node: engine.Node) -> Path | None:
-        """Find the crash file of a node: Nipype writes it just before it tells us."""
+        """Find the crash file of a node, when all is over: some engines tell before they write."""
         name = f'crash-*-{node.name}-*.txt'
         recent = [
             path
@@ -240,14 +245,6 @@ def _configure(settings: Settings) -> None:
             },
         }
     )
-
-
-def _plugin(n_runs: int, settings: Settings) -> tuple[str, dict[str, Any]]:
-    """Choose the engine. Forking hangs once torch has used threads: workers start afresh."""
-    n_workers = min(settings.n_processes, n_runs)
-    if n_workers == 1:
-        return 'Linear', {}
-    return 'MultiProc', {'n_procs': n_workers, 'mp_context': 'forkserver'}
 
 
 def _previous_record(settings: Settings, run_name: str) -> dict[str, Any]:

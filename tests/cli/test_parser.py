@@ -4,7 +4,14 @@ import pytest
 
 from aslprep_nn.cli.parser import build_settings, parse
 from aslprep_nn.errors import UsageError
-from aslprep_nn.settings import Estimator, Misspecification, NetworkOptions, TrustOptions
+from aslprep_nn.settings import (
+    Estimator,
+    Misspecification,
+    NetworkOptions,
+    Plugin,
+    PluginOptions,
+    TrustOptions,
+)
 
 
 def settings(tmp_path, *more):
@@ -145,3 +152,31 @@ def test_words_where_a_number_belongs_are_named(tmp_path, capsys):
     with pytest.raises(SystemExit):
         settings(tmp_path, '--t1-blood', 'long')
     assert 'long is not a number' in capsys.readouterr().err
+
+
+def test_an_engine_takes_its_arguments_as_pairs(tmp_path, monkeypatch):
+    monkeypatch.setattr('shutil.which', lambda name: f'/usr/bin/{name}')
+    assert settings(tmp_path).plugin == PluginOptions(Plugin.MULTIPROC)
+    given = ('--nipype-plugin', 'SLURM', 'sbatch_args=--mem=4G --time=60', 'max_jobs=20')
+    arguments = (('sbatch_args', '--mem=4G --time=60'), ('max_jobs', 20))
+    assert settings(tmp_path, *given).plugin == PluginOptions(Plugin.SLURM, arguments)
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (('PBS',), 'is PBS; expected Linear, MultiProc, SLURM, Dask'),
+        (('SLURM', 'sbatch-args=x'), 'argument is sbatch-args=x; expected sbatch_args=… or'),
+        (('MultiProc', '/data/bids'), 'argument is /data/bids; expected no argument'),
+        (('SLURM',), 'SLURM: sbatch is absent'),
+        (('Dask',), r'Dask: distributed is absent; .*pip install "aslprep_nn\[cluster\]"'),
+        (('Dask', 'cluster=PBS', 'queue=long'), 'Dask: dask_jobqueue is absent'),
+    ],
+)
+def test_an_engine_that_is_not_here_and_arguments_it_would_ignore_are_refused(
+    tmp_path, monkeypatch, words, message
+):
+    monkeypatch.setattr('shutil.which', lambda name: None)
+    monkeypatch.setattr('aslprep_nn.cli.checks.find_spec', lambda name: None)
+    with pytest.raises(UsageError, match=message):
+        settings(tmp_path, '--nipype-plugin', *words)
