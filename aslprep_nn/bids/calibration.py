@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bids.layout import BIDSLayout
-
 from aslprep_nn.acquisition import M0Type, VolumeType
 from aslprep_nn.bids.image import check_image, check_overlap
 from aslprep_nn.bids.m0scans import choose_m0scan
 from aslprep_nn.bids.philips import m0_scale_correction
-from aslprep_nn.bids.query import associated
+from aslprep_nn.bids.query import Dataset, associated
 from aslprep_nn.bids.sidecar import IN_SECONDS, Sidecar, read_sidecar
 from aslprep_nn.calibration.m0 import echo_correction
 from aslprep_nn.constants import DEFAULT_FIELD, T2_STAR, Quantity, at_field
@@ -28,7 +26,7 @@ TR_REMEDY = (
 
 
 def read_m0(
-    sidecar: Sidecar, layout: BIDSLayout, series: Path, volume_types: Sequence[VolumeType]
+    sidecar: Sidecar, dataset: Dataset, series: Path, volume_types: Sequence[VolumeType]
 ) -> M0Plan | None:
     """Decide where M0 comes from; None, with problems in the sidecar, where it cannot be told."""
     word = sidecar.text(
@@ -40,7 +38,7 @@ def read_m0(
     if word is None:
         return None
     if word == M0Type.SEPARATE:
-        return _separate(sidecar, layout, series)
+        return _separate(sidecar, dataset, series)
     if word == M0Type.ESTIMATE:
         return _estimate(sidecar)
     if word == M0Type.INCLUDED:
@@ -50,8 +48,8 @@ def read_m0(
     return M0Plan(M0Route.NONE)
 
 
-def _separate(sidecar: Sidecar, layout: BIDSLayout, series: Path) -> M0Plan | None:
-    choice = choose_m0scan(layout, series)
+def _separate(sidecar: Sidecar, dataset: Dataset, series: Path) -> M0Plan | None:
+    choice = choose_m0scan(dataset, series)
     if choice is None:
         expected = series.name.replace('_asl.', '_m0scan.')
         sidecar.complain(
@@ -60,13 +58,13 @@ def _separate(sidecar: Sidecar, layout: BIDSLayout, series: Path) -> M0Plan | No
             'Copy the M0 image there, let its IntendedFor name the series, or change M0Type.',
         )
         return None
-    root = Path(layout.root)
+    root = dataset.root
     path = choice.path
     name = str(path.relative_to(root)).split('.')[0] + '.json'
     try:
         shape = check_image(path, root, dimensions=(3, 4))
         check_overlap(path, series, root)
-        own = read_sidecar(associated(layout, path, 'm0scan', '.json'), root, name)
+        own = read_sidecar(associated(dataset, path, 'm0scan', '.json'), root, name)
     except AslprepError as error:
         sidecar.problems += error.problems
         return None
@@ -84,7 +82,7 @@ def _separate(sidecar: Sidecar, layout: BIDSLayout, series: Path) -> M0Plan | No
         M0Route.SEPARATE,
         path,
         times,
-        rivals=_read_rivals(layout, choice.rivals),
+        rivals=_read_rivals(dataset, choice.rivals),
         echo_time=echo_time,
         series_echo_time=series_echo_time,
         echo_correction=correction,
@@ -92,14 +90,14 @@ def _separate(sidecar: Sidecar, layout: BIDSLayout, series: Path) -> M0Plan | No
     )
 
 
-def _read_rivals(layout: BIDSLayout, paths: Sequence[Path]) -> tuple[Rival, ...]:
+def _read_rivals(dataset: Dataset, paths: Sequence[Path]) -> tuple[Rival, ...]:
     """Read what comparing images takes; one whose sidecar cannot be used is not compared."""
-    root = Path(layout.root)
+    root = dataset.root
     rivals = []
     for path in paths:
         try:
             shape = check_image(path, root, dimensions=(3, 4))
-            own = read_sidecar(associated(layout, path, 'm0scan', '.json'), root, path.name)
+            own = read_sidecar(associated(dataset, path, 'm0scan', '.json'), root, path.name)
         except AslprepError:
             continue
         n_volumes = shape[3] if len(shape) > 3 else 1

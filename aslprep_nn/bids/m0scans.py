@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from bids.layout import BIDSLayout
-
-from aslprep_nn.bids.query import associated, entities_of
+from aslprep_nn.bids.query import Dataset, associated, entities_of
 from aslprep_nn.bids.sidecar import Json, read_sidecar
 from aslprep_nn.errors import MetadataError
 
@@ -26,7 +24,7 @@ class _Rank(NamedTuple):
     n_shared_entities: int
 
 
-def choose_m0scan(layout: BIDSLayout, series: Path) -> M0Choice | None:
+def choose_m0scan(dataset: Dataset, series: Path) -> M0Choice | None:
     """Choose the M0 image of a series; None where none belongs to it.
 
     Only images in the folder of the series are looked at: an ``m0scan`` in ``fmap`` is there
@@ -38,18 +36,16 @@ def choose_m0scan(layout: BIDSLayout, series: Path) -> M0Choice | None:
 
     Parameters
     ----------
-    layout
+    dataset
         The dataset.
     series
         An ``_asl`` image of it.
     """
-    files = layout.get(suffix='m0scan', extension=['.nii', '.nii.gz'])
-    paths = (Path(file.path) for file in files)
+    paths = [*series.parent.glob('*_m0scan.nii'), *series.parent.glob('*_m0scan.nii.gz')]
     ranks = {
         path: rank
         for path in paths
-        if path.parent == series.parent
-        and (rank := _rank(layout, path=path, series=series)) is not None
+        if (rank := _rank(dataset, path=path, series=series)) is not None
     }
     if not ranks:
         return None
@@ -59,26 +55,26 @@ def choose_m0scan(layout: BIDSLayout, series: Path) -> M0Choice | None:
     return M0Choice(best[0], tuple(best[1:]))
 
 
-def _rank(layout: BIDSLayout, *, path: Path, series: Path) -> _Rank | None:
+def _rank(dataset: Dataset, *, path: Path, series: Path) -> _Rank | None:
     """Rank an image; None if it belongs to another series."""
     ours, its = entities_of(series), entities_of(path)
     n_shared = len(ours.items() & its.items())
-    targets = _intended_for(layout, path)
+    targets = _intended_for(dataset, path)
     if targets:
-        is_intended = not targets.isdisjoint(_spellings(series, Path(layout.root)))
+        is_intended = not targets.isdisjoint(_spellings(series, dataset.root))
         return _Rank(True, n_shared) if is_intended else None
     contradicts = n_shared < len(ours.keys() & its.keys())
     return None if contradicts else _Rank(False, n_shared)
 
 
-def _intended_for(layout: BIDSLayout, path: Path) -> set[str]:
+def _intended_for(dataset: Dataset, path: Path) -> set[str]:
     """Return what the sidecar names, without extension; nothing where it cannot be read.
 
     An unreadable sidecar is complained about when the image is taken.
     """
-    root = Path(layout.root)
+    root = dataset.root
     try:
-        own = read_sidecar(associated(layout, path, 'm0scan', '.json'), root, path.name)
+        own = read_sidecar(associated(dataset, path, 'm0scan', '.json'), root, path.name)
     except MetadataError:
         return set()
     stated: Json = own.values.get('IntendedFor')

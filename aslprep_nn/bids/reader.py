@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
 
-from bids.layout import BIDSLayout
-
 from aslprep_nn.acquisition import Acquisition, VolumeType
 from aslprep_nn.bids import protocol
 from aslprep_nn.bids.blood import read_hematocrit
@@ -25,7 +23,7 @@ from aslprep_nn.bids.encoding import Encoding, is_encoded, read_encoding
 from aslprep_nn.bids.given import holds_only_cbf, read_given
 from aslprep_nn.bids.image import find_empty_volumes, read_shape
 from aslprep_nn.bids.plan import notes, plan_rows, testing_problems
-from aslprep_nn.bids.query import associated, entities_of
+from aslprep_nn.bids.query import Dataset, associated, entities_of
 from aslprep_nn.bids.readout import refuse_readouts
 from aslprep_nn.bids.sidecar import Sidecar, read_sidecar
 from aslprep_nn.errors import AslprepError, MetadataError, Problem
@@ -41,18 +39,18 @@ class _PlanFacts(TypedDict):
 
 
 def read_runs(
-    layout: BIDSLayout, series: Sequence[Path], settings: Settings
+    dataset: Dataset, series: Sequence[Path], settings: Settings
 ) -> list[ASLRun | GivenRun | RefusedRun]:
     """Read the runs of a dataset; those that share a name are refused together.
 
     Parameters
     ----------
-    layout, settings
+    dataset, settings
         As of `read_run`.
     series
         The ``_asl`` images.
     """
-    root = Path(layout.root)
+    root = dataset.root
     shared = namesakes(series, root)
     refused = {
         run_name(path): RefusedRun(
@@ -62,13 +60,11 @@ def read_runs(
         )
         for path in shared
     }
-    read = [read_run(layout, path, settings) for path in series if path not in shared]
+    read = [read_run(dataset, path, settings) for path in series if path not in shared]
     return sorted([*read, *refused.values()], key=lambda reading: reading.name)
 
 
-def read_run(
-    layout: BIDSLayout, series: Path, settings: Settings
-) -> ASLRun | GivenRun | RefusedRun:
+def read_run(dataset: Dataset, series: Path, settings: Settings) -> ASLRun | GivenRun | RefusedRun:
     """Read everything about a run but its pixels.
 
     Nothing is raised for what is wrong with a dataset: all of it is in the `RefusedRun`, so
@@ -76,7 +72,7 @@ def read_run(
 
     Parameters
     ----------
-    layout
+    dataset
         The dataset.
     series
         An ``_asl`` image of it.
@@ -84,7 +80,7 @@ def read_run(
         Constants on the command line win over metadata.
     """
     name = run_name(series)
-    root = Path(layout.root)
+    root = dataset.root
     problems = naming_problems(series, root)
     shape: tuple[int, ...] | None = None
     sidecar: Sidecar | None = None
@@ -94,13 +90,13 @@ def read_run(
         shape = read_shape(series, root, dimensions=(3, 4))
         empty_volumes = find_empty_volumes(series, root)
     with _collecting(problems):
-        sidecar = _sidecar(layout, series)
+        sidecar = _sidecar(dataset, series)
     if shape is not None:
         with _collecting(problems):
-            context = _context(layout, series, shape)
+            context = _context(dataset, series, shape)
     run: ASLRun | GivenRun | None = None
     if sidecar is not None and context is not None and holds_only_cbf(context.volume_types):
-        sources = _sources(layout, series, None)
+        sources = _sources(dataset, series, None)
         run = read_given(
             sidecar,
             series,
@@ -110,7 +106,7 @@ def read_run(
             sources=sources,
         )
     elif sidecar is not None and shape is not None:
-        run = _assemble(layout, series, settings, sidecar=sidecar, shape=shape, context=context)
+        run = _assemble(dataset, series, settings, sidecar=sidecar, shape=shape, context=context)
     if run is None and sidecar is not None and not sidecar.problems:
         # The image could not be read: this can be asked without it.
         protocol.read_constants(sidecar, protocol.read_labeling(sidecar), settings.physics)
@@ -127,7 +123,7 @@ def read_run(
 
 
 def _assemble(
-    layout: BIDSLayout,
+    dataset: Dataset,
     series: Path,
     settings: Settings,
     *,
@@ -140,10 +136,10 @@ def _assemble(
     refuse_readouts(sidecar, series)
     labeling = protocol.read_labeling(sidecar)
     timing = protocol.read_timing(sidecar, labeling, shape)
-    root = Path(layout.root)
+    root = dataset.root
     cells = read_hematocrit(sidecar, settings.physics, root, _subject(series, root))
     constants = protocol.read_constants(sidecar, labeling, settings.physics, cells)
-    m0 = read_m0(sidecar, layout, series, context.volume_types if context else ())
+    m0 = read_m0(sidecar, dataset, series, context.volume_types if context else ())
     if labeling is None or timing is None or constants is None or context is None:
         return None
     encoding = _measurements(sidecar, context, timing)
@@ -160,7 +156,7 @@ def _assemble(
     )
     return ASLRun(
         name=run_name(series),
-        subject=_subject(series, Path(layout.root)),
+        subject=_subject(series, dataset.root),
         session=entities.get('session', ''),
         series=series,
         volume_types=context.volume_types,
@@ -172,7 +168,7 @@ def _assemble(
         encoding=encoding.labelled,
         plan=plan_rows(sidecar, constants=constants, **facts),
         notes=notes(sidecar, **facts),
-        sources=_sources(layout, series, m0),
+        sources=_sources(dataset, series, m0),
     )
 
 
@@ -191,29 +187,29 @@ def _measurements(sidecar: Sidecar, context: Context, timing: protocol.Timing) -
     return Encoding((), volumes)
 
 
-def _context(layout: BIDSLayout, series: Path, shape: tuple[int, ...]) -> Context:
+def _context(dataset: Dataset, series: Path, shape: tuple[int, ...]) -> Context:
     n_volumes = shape[3] if len(shape) > 3 else 1
-    found = associated(layout, series, 'aslcontext', '.tsv')
+    found = associated(dataset, series, 'aslcontext', '.tsv')
     expected = series.parent / f'{run_name(series)}_aslcontext.tsv'
-    return read_context(found[0] if found else None, expected, n_volumes, Path(layout.root))
+    return read_context(found[0] if found else None, expected, n_volumes, dataset.root)
 
 
-def _sidecar(layout: BIDSLayout, series: Path) -> Sidecar:
-    root = Path(layout.root)
+def _sidecar(dataset: Dataset, series: Path) -> Sidecar:
+    root = dataset.root
     own = series.parent / f'{run_name(series)}_asl.json'
     return read_sidecar(
-        associated(layout, series, 'asl', '.json'), root, str(own.relative_to(root))
+        associated(dataset, series, 'asl', '.json'), root, str(own.relative_to(root))
     )
 
 
-def _sources(layout: BIDSLayout, series: Path, m0: M0Plan | None) -> tuple[Path, ...]:
+def _sources(dataset: Dataset, series: Path, m0: M0Plan | None) -> tuple[Path, ...]:
     files = [
         series,
-        *associated(layout, series, 'asl', '.json'),
-        *associated(layout, series, 'aslcontext', '.tsv')[:1],
+        *associated(dataset, series, 'asl', '.json'),
+        *associated(dataset, series, 'aslcontext', '.tsv')[:1],
     ]
     if m0 is not None and m0.path is not None:
-        files += [m0.path, *associated(layout, m0.path, 'm0scan', '.json')]
+        files += [m0.path, *associated(dataset, m0.path, 'm0scan', '.json')]
     return tuple(files)
 
 

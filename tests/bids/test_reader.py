@@ -149,6 +149,21 @@ def test_sessions_and_runs_are_found_and_named(make_dataset, subject):
     assert len(series) == 1
 
 
+def test_a_session_asked_for_leaves_series_without_session_out(make_dataset, subject):
+    root = make_dataset(subject())
+    assert open_dataset(root, sessions=('a',)).series == ()
+
+
+def test_only_folders_that_can_hold_series_are_looked_into(make_dataset, subject):
+    root = make_dataset(subject())
+    for folder in ('sub-01/anat', 'sub-01/.git', 'derivatives/sub-01/perf', 'sub-01/extra'):
+        (root / folder).mkdir(parents=True)
+        (root / folder / 'sub-01_asl.nii').touch()
+    (root / 'sub-01' / 'loop').symlink_to('loop')
+    found = [str(path.relative_to(root)) for path in open_dataset(root).series]
+    assert found == ['sub-01/extra/sub-01_asl.nii', 'sub-01/perf/sub-01_asl.nii.gz']
+
+
 def test_a_participant_that_does_not_exist_is_named(make_dataset, subject):
     layout = open_dataset(make_dataset(subject()), participants=('99',))
     with pytest.raises(NothingToProcessError, match='sub-99'):

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 from aslprep_nn.bids import calibration, image, reader
 from aslprep_nn.bids.derivatives import as_json, sidecar
-from aslprep_nn.bids.query import find_series, open_dataset
+from aslprep_nn.bids.query import open_dataset
 from aslprep_nn.cli.plan import listing
 from aslprep_nn.run import ASLRun, RefusedRun
 from aslprep_nn.settings import PhysicsOptions, Settings
@@ -167,12 +167,12 @@ class Reader:
     """Datasets whose texts are written anew for every case."""
 
     def __init__(self, folder: Path) -> None:
-        self.layouts = {n: _Remembered(_dataset(folder / f'of {n}', n)) for n in VOLUMES}
+        self.layouts = {n: open_dataset(_dataset(folder / f'of {n}', n)) for n in VOLUMES}
 
     def read(self, case: Case) -> ASLRun | RefusedRun:
         """Read one case; whatever is raised is a fault of the app."""
         layout = self.layouts[case.n_volumes]
-        root = Path(layout.root)
+        root = layout.root
         stem = f'{root}/sub-01/perf/sub-01'
         for ending, data in (
             ('asl.json', case.sidecar),
@@ -186,7 +186,7 @@ class Reader:
                 path.write_bytes(data)
         settings = Settings(root, root, root, physics=case.options)
         series = Path(f'{stem}_asl.nii.gz')
-        reading = reader.read_run(layout, series, settings)  # type: ignore[arg-type]
+        reading = reader.read_run(layout, series, settings)
         check(reading, settings)
         return reading
 
@@ -218,22 +218,6 @@ def remembered_images() -> Iterator[None]:
                     once = functools.cache(getattr(image, name))
                     stack.enter_context(mock.patch.object(module, name, once))
         yield
-
-
-class _Remembered:
-    """A layout that asks pybids each question once."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = str(root)
-        self._layout = open_dataset(root)
-        self._answers: dict[str, Any] = {}
-        find_series(self._layout)
-
-    def get(self, **question: Any) -> Any:
-        key = repr(sorted(question.items()))
-        if key not in self._answers:
-            self._answers[key] = self._layout.get(**question)
-        return self._answers[key]
 
 
 def _dataset(root: Path, n_volumes: int) -> Path:
