@@ -147,7 +147,7 @@ def total_loss(estimate: Estimate, target: Target, recipe: TrainingRecipe) -> Te
     stds = torch.stack([estimate.amplitude_std, estimate.att_std]).movedim(2, 0)
     stds = torch.where(target.mask, stds, 1)
     judge: Loss = recipe.loss.loss
-    total = judge(draws, target)
+    total = judge(draws, target, balance=recipe.balance)
     if recipe.likelihood:
         total = total + recipe.likelihood * gaussian_likelihood(draws, stds, target)
     if recipe.amplitude:

@@ -18,6 +18,8 @@ from aslprep_nn.errors import Problem, UsageError
 
 #: Errors of so many standard deviations are hardly ever noise.
 OUTLIER = 3.0
+#: Mean squared error per bound below which a phantom is not made to count more.
+LEAST_ERROR = 0.02
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,13 @@ class Target:
         n_before = values.numel() // self.mask.numel()
         return values.sum() / (self.mask.sum() * n_before).clamp(min=1)
 
+    def mean_of_phantoms(self, values: Tensor) -> Tensor:
+        """Average ``(..., parameter, phantom, ...)`` to ``(parameter, phantom)``."""
+        values = torch.where(self.mask, values, 0)
+        sums = values.flatten(values.ndim - self.mask.ndim + 1).sum(-1)
+        draws = sums.reshape(-1, *sums.shape[-2:])
+        return draws.mean(0) / self.mask.flatten(1).sum(1).clamp(min=1)
+
 
 class Loss(ABC):
     """A number that is least where the network is best."""
@@ -54,8 +63,20 @@ class Loss(ABC):
     #: Fewest draws of the noise that it can be computed from.
     fewest_draws = 1
 
-    def __call__(self, draws: Tensor, target: Target) -> Tensor:
+    def __call__(self, draws: Tensor, target: Target, *, balance: float = 0.0) -> Tensor:
         """Compare ``(draw, parameter, ...)`` estimates with the truth, a scalar [1].
+
+        Parameters
+        ----------
+        draws
+            The estimates, ``(draw, parameter, phantom, ...)`` if they are balanced.
+        target
+            What to compare with.
+        balance
+            Power of the mean squared error per bound that the loss of each parameter of each
+            phantom is divided by. With 1 a change by one per cent counts alike wherever it is
+            made: a few phantoms that no estimator does well on (wrong constants, arteries) do
+            not drown those with something to gain. With 0 all voxels count alike.
 
         Raises
         ------
@@ -66,7 +87,12 @@ class Loss(ABC):
             expected = f'at least {self.fewest_draws}: it tells bias from variance'
             found = f'{len(draws)} for {type(self).__name__}'
             raise UsageError(Problem('training', 'draws', found, expected, 'Draw more noise.'))
-        return target.mean(self.per_voxel(draws, target))
+        values = self.per_voxel(draws, target)
+        if not balance:
+            return target.mean(values)
+        squares = (draws.detach() - target.truth).square() / target.bound
+        level = target.mean_of_phantoms(squares) + LEAST_ERROR
+        return (target.mean_of_phantoms(values) / level**balance).mean()
 
     @abstractmethod
     def per_voxel(self, draws: Tensor, target: Target) -> Tensor:

@@ -61,6 +61,9 @@ class TrainingRecipe:
         How often the weights are changed.
     loss
         What estimates are judged by.
+    balance
+        How far every phantom counts alike, however well it can be estimated: 0 not at all, 1
+        fully; see `Loss`.
     likelihood, reconstruction, amplitude
         Weights of the parts beside it: the standard deviations, the signal that estimates
         predict, and the mean amplitude [1].
@@ -90,8 +93,9 @@ class TrainingRecipe:
     """
 
     seed: int = 1
-    n_steps: int = 3000
+    n_steps: int = 8000
     loss: LossName = LossName.BIAS_VARIANCE
+    balance: float = 1.0
     likelihood: float = 1.0
     reconstruction: float = 0.0
     amplitude: float = 0.0
@@ -107,7 +111,7 @@ class TrainingRecipe:
     slices: int = 3
     size: int = 48
     pool: int = 20
-    renewal: int = 4
+    renewal: int = 8
     known_physics: float = 0.75
     amplitude_path: AmplitudePath = AmplitudePath.FULL
     surroundings: Surroundings = Surroundings.SPATIAL

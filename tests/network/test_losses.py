@@ -153,3 +153,34 @@ def test_the_amplitude_error_is_the_relative_error_of_the_mean():
     spread[0, :100] *= 1.5
     spread[0, 100:] *= 0.5
     assert amplitude_error(spread, aim).item() == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize('loss', [BoundWeightedError(), BiasVarianceError(), BiasReducedError()])
+def test_balanced_phantoms_pull_alike_however_well_they_can_be_estimated(loss):
+    """The second phantom errs tenfold, and so would its pull on the network."""
+    generator = torch.Generator().manual_seed(1)
+    errors = torch.randn(2, 2, 2, 3, 40, 40, generator=generator, dtype=torch.float64)
+    errors[:, :, 1] *= 10
+    zero, inside = torch.zeros(2, 2, 3, 40, 40).double(), torch.ones(2, 3, 40, 40).bool()
+    inside[0, :, :20] = False
+    goal = Target(zero, torch.ones_like(zero), inside, torch.ones(2, 1, 1, 1))
+    pulls = []
+    for balance in (0.0, 1.0):
+        draws = errors.clone().requires_grad_()
+        loss(draws, goal, balance=balance).backward()
+        assert float(draws.grad[:, :, 0, :, :20].abs().max()) == 0
+        relative = (draws.grad * errors).abs().sum((0, 1, 3, 4, 5))
+        pulls.append(float(relative[1] / relative[0]))
+    assert pulls[0] > 50
+    assert 0.3 < pulls[1] < 3
+
+
+def test_a_balanced_loss_of_an_efficient_estimator_is_one():
+    found = draws_of(2).unflatten(2, (20, 10))
+    goal = target()
+    goal = Target(
+        *(part.unflatten(1, (20, 10)) for part in (goal.truth, goal.bound)),
+        goal.mask.unflatten(0, (20, 10)),
+        goal.dial,
+    )
+    assert BoundWeightedError()(found, goal, balance=1.0).item() == pytest.approx(1, abs=0.03)
