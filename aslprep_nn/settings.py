@@ -169,8 +169,10 @@ class PhysicsOptions:
 
 
 class Plugin(StrEnum):
-    """Who carries out the steps, by the name of the Nipype plugin."""
+    """Who carries out the steps: processes of ours, or a Nipype plugin by its name."""
 
+    #: A process of its own for every run.
+    LOCAL = 'Local'
     LINEAR = 'Linear'
     MULTIPROC = 'MultiProc'
     SLURM = 'SLURM'
@@ -189,7 +191,7 @@ class PluginOptions:
         Names and values; which there are depends on the engine.
     """
 
-    name: Plugin = Plugin.MULTIPROC
+    name: Plugin = Plugin.LOCAL
     arguments: tuple[tuple[str, str | int], ...] = ()
 
 
@@ -216,7 +218,9 @@ class Settings:
     plugin
         Who carries out the steps.
     n_processes
-        How many steps may run at once.
+        How many runs may be processed at once.
+    memory
+        What they may take together [B]; None for what the machine, container or job has.
     n_threads
         How many threads a step may use.
     device
@@ -247,6 +251,7 @@ class Settings:
     trust: TrustOptions = field(default_factory=TrustOptions)
     plugin: PluginOptions = field(default_factory=PluginOptions)
     n_processes: int = 1
+    memory: int | None = None
     n_threads: int = 1
     device: str = 'auto'
     seed: int = 1

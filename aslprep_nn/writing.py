@@ -8,6 +8,9 @@ from pathlib import Path
 
 from aslprep_nn.errors import OutputError, Problem
 
+#: How the name of a file that is not whole yet ends.
+PART = '.part'
+
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that nobody ever sees half of it under its final name.
@@ -35,7 +38,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
+    handle, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', suffix=PART, dir=path.parent)
     try:
         with os.fdopen(handle, 'wb') as file:
             file.write(data)

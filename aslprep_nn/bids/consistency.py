@@ -22,6 +22,11 @@ def run_name(series: Path) -> str:
     return series.name.split('.')[0].removesuffix('_asl')
 
 
+def subject_label(series: Path, root: Path) -> str:
+    """Return the label of the subject's folder, which there always is."""
+    return series.relative_to(root).parts[0].removeprefix('sub-')
+
+
 def naming_problems(series: Path, root: Path) -> list[Problem]:
     """Say what is wrong with the name of a series: its results are named after it.
 

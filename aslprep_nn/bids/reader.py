@@ -17,6 +17,7 @@ from aslprep_nn.bids.consistency import (
     namesakes,
     naming_problems,
     run_name,
+    subject_label,
 )
 from aslprep_nn.bids.context import Context, read_context, read_pairs
 from aslprep_nn.bids.encoding import Encoding, is_encoded, read_encoding
@@ -55,7 +56,7 @@ def read_runs(
     refused = {
         run_name(path): RefusedRun(
             run_name(path),
-            _subject(path, root),
+            subject_label(path, root),
             tuple(shared[other] for other in shared if run_name(other) == run_name(path)),
         )
         for path in shared
@@ -102,7 +103,7 @@ def read_run(dataset: Dataset, series: Path, settings: Settings) -> ASLRun | Giv
             series,
             context.volume_types,
             name=name,
-            subject=_subject(series, root),
+            subject=subject_label(series, root),
             sources=sources,
         )
     elif sidecar is not None and shape is not None:
@@ -118,7 +119,7 @@ def read_run(dataset: Dataset, series: Path, settings: Settings) -> ASLRun | Giv
     if run is None and not problems:
         raise RuntimeError(f'{name} was refused without a reason: this is a bug of aslprep_nn')
     if run is None or problems:
-        return RefusedRun(name, _subject(series, root), tuple(dict.fromkeys(problems)))
+        return RefusedRun(name, subject_label(series, root), tuple(dict.fromkeys(problems)))
     return run
 
 
@@ -137,7 +138,7 @@ def _assemble(
     labeling = protocol.read_labeling(sidecar)
     timing = protocol.read_timing(sidecar, labeling, shape)
     root = dataset.root
-    cells = read_hematocrit(sidecar, settings.physics, root, _subject(series, root))
+    cells = read_hematocrit(sidecar, settings.physics, root, subject_label(series, root))
     constants = protocol.read_constants(sidecar, labeling, settings.physics, cells)
     m0 = read_m0(sidecar, dataset, series, context.volume_types if context else ())
     if labeling is None or timing is None or constants is None or context is None:
@@ -156,7 +157,7 @@ def _assemble(
     )
     return ASLRun(
         name=run_name(series),
-        subject=_subject(series, dataset.root),
+        subject=subject_label(series, dataset.root),
         session=entities.get('session', ''),
         series=series,
         volume_types=context.volume_types,
@@ -211,11 +212,6 @@ def _sources(dataset: Dataset, series: Path, m0: M0Plan | None) -> tuple[Path, .
     if m0 is not None and m0.path is not None:
         files += [m0.path, *associated(dataset, m0.path, 'm0scan', '.json')]
     return tuple(files)
-
-
-def _subject(series: Path, root: Path) -> str:
-    """Return the label of the subject's folder, which there always is."""
-    return series.relative_to(root).parts[0].removeprefix('sub-')
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from aslprep_nn.settings import Estimator, M0Method, Organ, Plugin
 
 #: What each engine may be told; Dask with a ``cluster`` takes what its class takes.
 PLUGIN_ARGUMENTS = {
+    Plugin.LOCAL: (),
     Plugin.LINEAR: (),
     Plugin.MULTIPROC: (),
     Plugin.SLURM: ('sbatch_args', 'template', 'max_jobs', 'poll'),

@@ -66,7 +66,7 @@ def build_settings(options: argparse.Namespace, arguments: Sequence[str]) -> Set
         bids_dir=bids_dir,
         output_dir=output_dir,
         work_dir=work_dir,
-        keep_work=options.work_dir is not None,
+        keep_work=options.work_dir is not None and not options.clean_workdir,
         participants=_labels(options.participant_label, 'sub-'),
         sessions=_labels(options.session_label, 'ses-'),
         estimators=estimators,
@@ -93,6 +93,7 @@ def build_settings(options: argparse.Namespace, arguments: Sequence[str]) -> Set
         ),
         plugin=values.plugin(options.nipype_plugin),
         n_processes=options.nprocs,
+        memory=options.mem,
         n_threads=options.omp_nthreads,
         device=options.device,
         seed=options.seed,
@@ -348,6 +349,13 @@ def _add_resources(group: argparse._ArgumentGroup) -> None:
         help=f'runs processed at once (default: {n_cores}, the cores here)',
     )
     group.add_argument(
+        '--mem',
+        type=values.memory,
+        metavar='SIZE',
+        help='what all processes may take together, such as 8G or 900M (default: what the machine, '
+        'container or job has, less a tenth); runs wait until there is room for them',
+    )
+    group.add_argument(
         '--omp-nthreads',
         type=values.count,
         default=1,
@@ -357,10 +365,12 @@ def _add_resources(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         '--nipype-plugin',
         nargs='+',
-        default=[Plugin.MULTIPROC.value],
+        default=[Plugin.LOCAL.value],
         metavar=('NAME', 'KEY=VALUE'),
-        help='who carries out the steps: MultiProc, the cores of this machine (default); Linear, '
-        'this process; SLURM, a job per step, with sbatch_args="…" max_jobs=N poll=SECONDS; Dask, '
+        help='who does the work: Local, a process of its own for every run, as many at once as '
+        '--nprocs and --mem allow (default); Linear, this process; MultiProc, steps on the cores '
+        'of this machine without regard to memory; SLURM, a job per step, with sbatch_args="…" '
+        'max_jobs=N poll=SECONDS; Dask, '
         'with scheduler=ADDRESS or scheduler_file=FILE, or cluster=SLURM|PBS|SGE|LSF jobs=N and '
         'what dask-jobqueue takes, or without arguments as many workers here as --nprocs',
     )
@@ -371,6 +381,11 @@ def _add_resources(group: argparse._ArgumentGroup) -> None:
         metavar='DIR',
         help='where intermediate files are kept (default: OUTPUT_DIR/.work, '
         'emptied of a run once it is done)',
+    )
+    group.add_argument(
+        '--clean-workdir',
+        action='store_true',
+        help='empty --work-dir of a run once it is done',
     )
 
 

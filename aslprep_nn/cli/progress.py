@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from aslprep_nn.pipeline.execution import Progress as Listener
+from aslprep_nn.pipeline.outcome import Listener, Step
 
 log = logging.getLogger(__name__)
 
@@ -34,15 +34,15 @@ WORDS = {
 
 
 @contextmanager
-def show_progress(console: Console, n_steps: int) -> Iterator[Listener]:
+def show_progress(console: Console, n_runs: int) -> Iterator[Listener]:
     """Yield a listener for the pipeline that tells people how far it is.
 
     Parameters
     ----------
     console
         Where to write.
-    n_steps
-        How many steps there are over all runs.
+    n_runs
+        How many runs there are.
     """
     if not console.is_terminal:
         yield _say
@@ -50,26 +50,27 @@ def show_progress(console: Console, n_steps: int) -> Iterator[Listener]:
     columns = (
         TextColumn('{task.description}'),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn('{task.completed:.1f} of {task.total:.0f} runs'),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task('starting', total=n_steps)
+        task = bar.add_task('starting', total=n_runs)
 
-        def move(run: str, step: str, status: str) -> None:
-            if status == 'start':
-                bar.update(task, description=f'{run}: {WORDS.get(step, step)}')
+        def move(step: Step) -> None:
+            if step.status == 'start':
+                words = WORDS.get(step.name, step.name)
+                bar.update(task, description=f'{step.run}: {words}')
             else:
-                bar.advance(task)
-            if status == 'exception':
-                _say(run, step, status)
+                bar.advance(task, step.share)
+            if step.status == 'exception':
+                _say(step)
 
         yield move
 
 
-def _say(run: str, step: str, status: str) -> None:
-    words = WORDS.get(step, step)
-    if status == 'start':
-        log.info('%s: %s', run, words)
-    elif status == 'exception':
-        log.error('%s: %s failed', run, words)
+def _say(step: Step) -> None:
+    words = WORDS.get(step.name, step.name)
+    if step.status == 'start':
+        log.info('%s: %s', step.run, words)
+    elif step.status == 'exception':
+        log.error('%s: %s failed', step.run, words)

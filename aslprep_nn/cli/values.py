@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 
 from aslprep_nn.bids.blood import as_fraction
@@ -83,6 +84,14 @@ def share(text: str) -> float:
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f'{text} is not between 0 and 1')
     return value
+
+
+def memory(text: str) -> int:
+    """Read an amount of memory [B]; a bare number counts megabytes, as in fMRIPrep."""
+    found = re.fullmatch(r'(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?', text.strip(), re.IGNORECASE)
+    if found is None or not float(found[1]):
+        raise argparse.ArgumentTypeError(f'{text} is no amount of memory, such as 8G or 900M')
+    return int(float(found[1]) * 1024 ** (1 + 'KMGT'.index(found[2].upper() or 'M')))
 
 
 def device(text: str) -> str:

@@ -6,39 +6,36 @@ import hashlib
 import json
 import logging
 import re
-import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import nipype
 from nipype.pipeline import engine
 
 from aslprep_nn.errors import Problem
+from aslprep_nn.pipeline.bookkeeping import (
+    WORKFLOW,
+    discard_previous,
+    previous_record,
+    work_folder,
+    write_record,
+)
 from aslprep_nn.pipeline.engines import open_engine
 from aslprep_nn.pipeline.masks import mask_of
+from aslprep_nn.pipeline.outcome import Listener, Step
+from aslprep_nn.pipeline.remedies import remedy_of
 from aslprep_nn.pipeline.step import PROBLEMS_FILE
 from aslprep_nn.pipeline.workflow import init_asl_wf
 from aslprep_nn.report.records import RunRecord, RunState
-from aslprep_nn.run import ASLRun, RefusedRun
+from aslprep_nn.run import ASLRun
 from aslprep_nn.settings import Settings
 from aslprep_nn.version import __version__
-from aslprep_nn.writing import write_atomically
 
 log = logging.getLogger(__name__)
 
 LAST_NODE = 'report_run'
-WORKFLOW = 'aslprep_nn_wf'
-
-#: Told the run, the step and 'start', 'end' or 'exception'.
-Progress = Callable[[str, str, str], None]
-
-
-def record_path(settings: Settings, run_name: str) -> Path:
-    """Return where the record of a run lies."""
-    return settings.output_dir / 'logs' / 'runs' / f'{run_name}.json'
 
 
 def fingerprint(run: ASLRun, settings: Settings) -> str:
@@ -68,7 +65,7 @@ def fingerprint(run: ASLRun, settings: Settings) -> str:
 
 def is_done(run: ASLRun, settings: Settings) -> bool:
     """Tell whether a run was finished before, with the same inputs, options and version."""
-    record = _previous_record(settings, run.name)
+    record = previous_record(settings, run.name)
     return bool(
         record.get('state') == RunState.DONE
         and record.get('fingerprint') == fingerprint(run, settings)
@@ -76,32 +73,7 @@ def is_done(run: ASLRun, settings: Settings) -> bool:
     )
 
 
-def discard_previous(run_name: str, settings: Settings) -> int:
-    """Remove what an earlier run made from other input or options; return how many files.
-
-    Left in place, an old map would be taken for one of the new run.
-    """
-    outputs = [
-        settings.output_dir / name
-        for name in _previous_record(settings, run_name).get('outputs', ())
-    ]
-    present = [path for path in outputs if path.is_file()]
-    for path in present:
-        path.unlink()
-    return len(present)
-
-
-def refuse(refused: RefusedRun, settings: Settings) -> RunRecord:
-    """Write down that a run cannot be processed; earlier maps of it go."""
-    discard_previous(refused.name, settings)
-    record = RunRecord(
-        refused.name, refused.subject, RunState.REFUSED, refused.problems, version=__version__
-    )
-    _write_record(settings, record)
-    return record
-
-
-def process(runs: Sequence[ASLRun], settings: Settings, progress: Progress) -> list[RunRecord]:
+def process(runs: Sequence[ASLRun], settings: Settings, listener: Listener) -> list[RunRecord]:
     """Process runs; one that fails leaves the others alone.
 
     Parameters
@@ -110,7 +82,7 @@ def process(runs: Sequence[ASLRun], settings: Settings, progress: Progress) -> l
         What to do.
     settings
         How.
-    progress
+    listener
         Told of every step.
 
     Returns
@@ -118,16 +90,22 @@ def process(runs: Sequence[ASLRun], settings: Settings, progress: Progress) -> l
     How each run ended, in the order given.
     """
     _configure(settings)
-    watch = _Watch({_workflow_name(run.name): run for run in runs}, settings, progress)
+    workflows = {run.name: init_asl_wf(run, settings) for run in runs}
+    shares = {name: 1 / len(each.list_node_names()) for name, each in workflows.items()}
+    watch = _Watch({_folder_name(run.name, settings): run for run in runs}, settings, listener)
+    watch.shares = shares
     parent = engine.Workflow(WORKFLOW, base_dir=str(settings.work_dir))
-    parent.add_nodes([init_asl_wf(run, settings) for run in runs])
+    parent.add_nodes(list(workflows.values()))
+    reason = ''
     with open_engine(len(runs), settings, watch) as plugin:
         _discard_outdated(runs, settings)
         try:
             parent.run(plugin=plugin)
-        except RuntimeError:  # Nipype's summary of failed nodes; each run's record tells its own
+        # Nipype's summary of failed nodes, or that it could not write down why one failed.
+        except (RuntimeError, OSError) as error:
             log.debug('some steps failed', exc_info=True)
-    return [watch.records.get(run.name) or watch.failure(run) for run in runs]
+            reason = f'{type(error).__name__}: {error}'
+    return [watch.records.get(run.name) or watch.failure(run, reason) for run in runs]
 
 
 def _discard_outdated(runs: Sequence[ASLRun], settings: Settings) -> None:
@@ -137,29 +115,16 @@ def _discard_outdated(runs: Sequence[ASLRun], settings: Settings) -> None:
             log.info('%s: removed %d files made from other input or options', run.name, n_files)
 
 
-def discard_work(run_names: Sequence[str], settings: Settings) -> None:
-    """Remove the intermediate files of runs, and the work folder once it is empty."""
-    for name in run_names:
-        shutil.rmtree(settings.work_dir / WORKFLOW / _workflow_name(name), ignore_errors=True)
-    left = [path for path in settings.work_dir.glob('*/*') if path.is_dir()]
-    if not left:
-        shutil.rmtree(settings.work_dir, ignore_errors=True)
-
-
-def n_steps(runs: Sequence[ASLRun], settings: Settings) -> int:
-    """Count the steps of all runs."""
-    return sum(len(init_asl_wf(run, settings).list_node_names()) for run in runs)
-
-
 @dataclass
 class _Watch:
     """Listen to Nipype, and write a run's record the moment its last step ends."""
 
     runs: dict[str, ASLRun]
     settings: Settings
-    progress: Progress
+    listener: Listener
 
     def __post_init__(self) -> None:
+        self.shares: dict[str, float] = {}
         self.records: dict[str, RunRecord] = {}
         self.started = time.time()
         self.first_seen: dict[str, float] = {}
@@ -174,23 +139,22 @@ class _Watch:
         # The Linear engine says 'end' of the steps it had to skip after one failed, too.
         elif step == LAST_NODE and status == 'end' and run.name not in self.failed:
             self.records[run.name] = self._done(run, node)
-        self.progress(run.name, step, status)
+        self.listener(Step(run.name, step, status, self.shares[run.name]))
 
-    def failure(self, run: ASLRun) -> RunRecord:
+    def failure(self, run: ASLRun, reason: str) -> RunRecord:
         """Find out why a run did not end, and write it down."""
-        folder = self.settings.work_dir / WORKFLOW / _workflow_name(run.name)
         crash = self._crash_file(self.failed[run.name]) if run.name in self.failed else None
         record = RunRecord(
             run=run.name,
             subject=run.subject,
             state=RunState.FAILED,
-            problems=_problems(folder),
-            error=_last_line(crash) if crash else 'The run did not finish.',
+            problems=(*_absent_sources(run, self.settings), *_problems(run, self.settings)),
+            error=remedy_of(_last_line(crash) if crash else reason) or 'The run did not finish.',
             crash_file=str(crash.relative_to(self.settings.output_dir)) if crash else '',
             seconds=self._seconds(run),
             version=__version__,
         )
-        _write_record(self.settings, record)
+        write_record(self.settings, record)
         return record
 
     def _done(self, run: ASLRun, node: engine.Node) -> RunRecord:
@@ -210,7 +174,7 @@ class _Watch:
             not_offered=estimation.notes,
         )
         extra = {'fingerprint': fingerprint(run, self.settings), 'outputs': outputs}
-        _write_record(self.settings, record, extra)
+        write_record(self.settings, record, extra)
         return record
 
     def _crash_file(self, node: engine.Node) -> Path | None:
@@ -247,29 +211,24 @@ def _configure(settings: Settings) -> None:
     )
 
 
-def _previous_record(settings: Settings, run_name: str) -> dict[str, Any]:
-    """Read the record of an earlier run; one that cannot be read counts as none."""
-    try:
-        content = json.loads(record_path(settings, run_name).read_text(encoding='utf-8'))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _write_record(
-    settings: Settings, record: RunRecord, extra: dict[str, Any] | None = None
-) -> None:
-    text = json.dumps(asdict(record) | (extra or {}), indent=1, ensure_ascii=False)
-    write_atomically(record_path(settings, record.run), (text + '\n').encode())
-
-
-def _problems(folder: Path) -> tuple[Problem, ...]:
+def _problems(run: ASLRun, settings: Settings) -> tuple[Problem, ...]:
+    """Collect what the steps of a run found wrong with the dataset."""
     found = [
         Problem(**facts)
-        for path in sorted(folder.glob(f'*/{PROBLEMS_FILE}'))
+        for path in sorted(work_folder(run.name, settings).glob(f'*/{PROBLEMS_FILE}'))
         for facts in json.loads(path.read_text(encoding='utf-8'))
     ]
     return tuple(found)
+
+
+def _absent_sources(run: ASLRun, settings: Settings) -> list[Problem]:
+    """Name the files of the dataset that went away while a run was processed."""
+    remedy = 'Put it back, or mount the dataset again, and start the same command again.'
+    return [
+        Problem(str(path.relative_to(settings.bids_dir)), '', 'gone', 'as it was read', remedy)
+        for path in run.sources
+        if not path.exists()
+    ]
 
 
 def _last_line(crash: Path) -> str:
@@ -283,5 +242,5 @@ def _crash_dir(settings: Settings) -> Path:
     return settings.output_dir / 'logs' / 'crash'
 
 
-def _workflow_name(run_name: str) -> str:
-    return re.sub(r'\W', '_', run_name)
+def _folder_name(run_name: str, settings: Settings) -> str:
+    return work_folder(run_name, settings).name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,7 @@ import nibabel as nib
 
 from aslprep_nn.bids import derivatives as bids
 from aslprep_nn.bids.kinds import KINDS
-from aslprep_nn.pipeline.execution import discard_previous, record_path
+from aslprep_nn.pipeline.bookkeeping import discard_previous, write_record
 from aslprep_nn.pipeline.images import load_series
 from aslprep_nn.report.records import RunRecord, RunState
 from aslprep_nn.run import GivenRun
@@ -57,8 +56,7 @@ def pass_on(run: GivenRun, settings: Settings) -> RunRecord:
     )
     made = (target, sidecar, quality, report)
     outputs = [str(path.relative_to(settings.output_dir)) for path in made]
-    text = json.dumps(asdict(record) | {'outputs': outputs}, indent=1, ensure_ascii=False)
-    write_atomically(record_path(settings, run.name), f'{text}\n'.encode())
+    write_record(settings, record, {'outputs': outputs})
     return record
 
 

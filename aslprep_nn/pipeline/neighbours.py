@@ -23,8 +23,8 @@ from aslprep_nn.network.apply import estimate
 from aslprep_nn.network.training_range import peak_snr, refusals
 from aslprep_nn.network.weights import load_weights
 from aslprep_nn.pipeline.fit_maps import BoolArray, save_fit
+from aslprep_nn.pipeline.gpu import choose_device
 from aslprep_nn.pipeline.images import load_mask, load_series
-from aslprep_nn.pipeline.steps import choose_device
 
 
 class OtherEstimates(NamedTuple):

@@ -21,6 +21,8 @@ from nipype.interfaces.base import (
 )
 
 from aslprep_nn.errors import AslprepError
+from aslprep_nn.pipeline import quiet  # noqa: F401
+from aslprep_nn.pipeline.gpu import choose_device, turn_on
 from aslprep_nn.version import __version__
 
 #: Where a step leaves the problems of a run for whoever tells the user.
@@ -79,7 +81,8 @@ class _Step(BaseInterface):  # type: ignore[misc]
         if 'folder' in hints:
             arguments['folder'] = Path(runtime.cwd)
         try:
-            self._result = self.function(**arguments)._asdict()
+            with turn_on(choose_device(arguments.get('device', 'cpu'))):
+                self._result = self.function(**arguments)._asdict()
         except AslprepError as error:
             problems = [asdict(problem) for problem in error.problems]
             (Path(runtime.cwd) / PROBLEMS_FILE).write_text(json.dumps(problems), encoding='utf-8')

@@ -14,6 +14,7 @@ from aslprep_nn.calibration.slice_timing import slice_delay
 from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.estimation.single_delay import single_delay_cbf
 from aslprep_nn.pipeline.fit_maps import save_fit
+from aslprep_nn.pipeline.gpu import choose_device
 from aslprep_nn.pipeline.images import load, load_mask, load_series, save
 from aslprep_nn.pipeline.masks import supplied_mask
 from aslprep_nn.preprocessing import motion, resample
@@ -212,10 +213,3 @@ def fit_voxels(
         fit = single_delay_cbf(voxels, acquisition, slice_delay=delay, device=place)
     torch.save(vars(fit), folder / 'fit.pt')
     return Estimates(save_fit(fit, brain, affine, folder), folder / 'fit.pt')
-
-
-def choose_device(name: str) -> str:
-    """Return the device to compute on; 'auto' takes a GPU where there is one."""
-    if name == 'auto':
-        return 'cuda' if torch.cuda.is_available() else 'cpu'
-    return name

@@ -15,8 +15,8 @@ from aslprep_nn.misspecification.fixed_parameter import brightest
 from aslprep_nn.misspecification.sandwich import standard_deviations
 from aslprep_nn.misspecification.trust import assess_run, known_classes
 from aslprep_nn.pipeline.fit_maps import where_known
+from aslprep_nn.pipeline.gpu import choose_device
 from aslprep_nn.pipeline.images import load_mask, load_series, put_into, save
-from aslprep_nn.pipeline.steps import choose_device
 from aslprep_nn.preprocessing.brightness import GREY_MATTER_SHARE
 from aslprep_nn.settings import TrustOptions
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,22 +21,25 @@ from aslprep_nn.version import __version__
 from aslprep_nn.writing import write_atomically
 
 QUALITY_FILES = 'sub-*/**/perf/*_desc-qualitycontrol_cbf.tsv'
+UNTOUCHED = 'Not processed yet, or not to the end.'
 NAMES = [number.name for number in EXPECTATIONS]
 
 
-def write_group(output_dir: Path) -> tuple[Path, Path]:
+def write_group(output_dir: Path, expected: Sequence[str] = ()) -> tuple[Path, Path]:
     """Write ``group_perf.tsv``, its dictionary ``group_perf.json``, and ``group.html``.
 
     Parameters
     ----------
     output_dir
         The derivatives: tables of quality and ``logs/runs`` are read.
+    expected
+        The runs of the dataset; one that nothing is known of is listed as missing.
 
     Returns
     -------
     The table and the page.
     """
-    table = collect(output_dir)
+    table = collect(output_dir, expected)
     table_path, page_path = output_dir / 'group_perf.tsv', output_dir / 'group.html'
     text = table.drop(columns='reason').to_csv(sep='\t', index=False, na_rep='n/a')
     write_atomically(table_path, text.encode())
@@ -46,8 +49,13 @@ def write_group(output_dir: Path) -> tuple[Path, Path]:
     return table_path, page_path
 
 
-def collect(output_dir: Path) -> pd.DataFrame:
+def collect(output_dir: Path, expected: Sequence[str] = ()) -> pd.DataFrame:
     """Gather one row per run, those without a result first.
+
+    Parameters
+    ----------
+    output_dir, expected
+        As of `write_group`.
 
     Returns
     -------
@@ -60,9 +68,11 @@ def collect(output_dir: Path) -> pd.DataFrame:
     }
     records = {record.run: record for record in read_records(output_dir)}
     rows: list[dict[str, Any]] = []
-    for run in sorted(quality.keys() | records.keys()):
+    for run in sorted(quality.keys() | records.keys() | set(expected)):
         record = records.get(run)
         state = RunState.DONE if record is None else record.state
+        if record is None and run in expected:
+            state = RunState.MISSING
         if state is RunState.DONE and run not in quality:
             state = RunState.MISSING
         measured = _read_row(quality[run]) if state is RunState.DONE else {}
@@ -73,7 +83,11 @@ def collect(output_dir: Path) -> pd.DataFrame:
                 'state': str(state),
                 'protocol': measured.get('protocol', ''),
                 'gates': measured.get('gates', ''),
-                'reason': record.reason if record else '',
+                'reason': record.reason
+                if record
+                else UNTOUCHED
+                if state is RunState.MISSING
+                else '',
                 **{name: _number(measured.get(name)) for name in NAMES},
             }
         )

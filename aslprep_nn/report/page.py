@@ -32,7 +32,7 @@ def write_subject_page(output_dir: Path, subject: str) -> Path:
     -------
     The page.
     """
-    records = [record for record in read_records(output_dir) if record.subject == subject]
+    records = read_records(output_dir, subject)
     unfinished = [record for record in records if record.state is not RunState.DONE]
     reports = _reports(output_dir, subject, without={record.run for record in unfinished})
     missing = {r.run for r in records} - {r.run for r in unfinished} - {r['run'] for r in reports}

@@ -89,10 +89,28 @@ class RunRecord:
         return ' '.join([*(str(problem) for problem in self.problems), self.error]).strip()
 
 
-def read_records(output_dir: Path) -> list[RunRecord]:
-    """Read all records of an output folder, ordered by run."""
-    records = [RunRecord.read(path) for path in (output_dir / 'logs' / 'runs').glob('*.json')]
+def read_records(output_dir: Path, subject: str = '') -> list[RunRecord]:
+    """Read the records of an output folder, ordered by run.
+
+    Parameters
+    ----------
+    output_dir
+        The derivatives.
+    subject
+        Whose, without ``sub-``; '' for all.
+    """
+    paths = (output_dir / 'logs' / 'runs').glob(f'sub-{subject}*.json')
+    records = [record for path in paths if (record := _read_if_there(path))]
+    records = [record for record in records if subject in ('', record.subject)]
     return sorted(records, key=lambda record: record.run)
+
+
+def _read_if_there(path: Path) -> RunRecord | None:
+    """Read a record; None where another process takes it away to process its run again."""
+    try:
+        return RunRecord.read(path)
+    except FileNotFoundError:
+        return None
 
 
 def _problem(facts: Mapping[str, str]) -> Problem:

@@ -156,7 +156,7 @@ def test_words_where_a_number_belongs_are_named(tmp_path, capsys):
 
 def test_an_engine_takes_its_arguments_as_pairs(tmp_path, monkeypatch):
     monkeypatch.setattr('shutil.which', lambda name: f'/usr/bin/{name}')
-    assert settings(tmp_path).plugin == PluginOptions(Plugin.MULTIPROC)
+    assert settings(tmp_path).plugin == PluginOptions(Plugin.LOCAL)
     given = ('--nipype-plugin', 'SLURM', 'sbatch_args=--mem=4G --time=60', 'max_jobs=20')
     arguments = (('sbatch_args', '--mem=4G --time=60'), ('max_jobs', 20))
     assert settings(tmp_path, *given).plugin == PluginOptions(Plugin.SLURM, arguments)
@@ -165,7 +165,7 @@ def test_an_engine_takes_its_arguments_as_pairs(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
-        (('PBS',), 'is PBS; expected Linear, MultiProc, SLURM, Dask'),
+        (('PBS',), 'is PBS; expected Local, Linear, MultiProc, SLURM, Dask'),
         (('SLURM', 'sbatch-args=x'), 'argument is sbatch-args=x; expected sbatch_args=… or'),
         (('MultiProc', '/data/bids'), 'argument is /data/bids; expected no argument'),
         (('SLURM',), 'SLURM: sbatch is absent'),

@@ -8,7 +8,7 @@ import pytest
 from aslprep_nn.bids.query import find_series, open_dataset
 from aslprep_nn.bids.reader import read_run
 from aslprep_nn.errors import Problem
-from aslprep_nn.pipeline import execution
+from aslprep_nn.pipeline import bookkeeping, execution
 from aslprep_nn.report.records import RunRecord, RunState, read_records
 from aslprep_nn.run import RefusedRun
 from aslprep_nn.settings import PhysicsOptions, Settings
@@ -26,7 +26,7 @@ def read(settings: Settings):
 
 def write_done(settings: Settings) -> None:
     run = read(settings)
-    path = execution.record_path(settings, run.name)
+    path = bookkeeping.record_path(settings, run.name)
     path.parent.mkdir(parents=True)
     (settings.output_dir / 'map.nii.gz').write_bytes(b'x')
     facts = dataclasses.asdict(RunRecord(run.name, run.subject, RunState.DONE))
@@ -76,13 +76,24 @@ def test_more_processes_do_not_make_it_another_run(settings):
 
 def test_a_refused_run_is_recorded_with_its_problems(settings):
     problem = Problem('f', 'TR', '0', 'above 0', 'Mend it.')
-    execution.refuse(RefusedRun('sub-09', '09', (problem,)), settings)
+    bookkeeping.refuse(RefusedRun('sub-09', '09', (problem,)), settings)
     (record,) = read_records(settings.output_dir)
     assert record.state is RunState.REFUSED
     assert record.problems == (problem,)
 
 
-def test_each_run_counts_its_own_steps(settings):
-    run = read(settings)
-    assert execution.n_steps([run], settings) == 13
-    assert execution.n_steps([run, run], settings) == 26
+def test_everything_an_attempt_left_goes_and_nothing_of_a_run_whose_name_begins_alike(settings):
+    write_done(settings)
+    perf = settings.output_dir / 'sub-01' / 'perf'
+    perf.mkdir(parents=True)
+    own = ('sub-01_cbf.nii.gz', 'sub-01_desc-nn_cbf.json', '.sub-01_att.nii.gz.x1.part')
+    others = (
+        'sub-01_run-1_cbf.nii.gz',
+        '.sub-01_run-1_att.nii.gz.x2.part',
+        'sub-01_task-a_cbf.json',
+    )
+    for name in own + others:
+        (perf / name).touch()
+    assert bookkeeping.discard_previous('sub-01', settings) == 2
+    assert {path.name for path in perf.iterdir()} == set(others)
+    assert not bookkeeping.record_path(settings, 'sub-01').exists()
