@@ -27,8 +27,11 @@ MIDDLE_ATT = 1.5
 N_MOMENTS = 4
 #: Least reference amplitude, in posterior standard deviations: nothing is divided by noise.
 LEAST_SCALE = 0.1
-#: No candidate is believed to be further off [posterior standard deviations].
+#: No candidate is shown to be further off [posterior standard deviations].
 FARTHEST = 20.0
+#: A candidate so far off is hardly offered: it is of another tissue [posterior standard
+#: deviations]. Offered in full, the few that are far off would outweigh all others in training.
+DOUBTFUL = 4.0
 #: What stands for the moments outside the mask: no amplitude, unit standard deviation.
 OUTSIDE = (0.0, 1.0, 0.0, 1.0)
 
@@ -96,8 +99,8 @@ class NetworkInput:
     posterior
         What the network corrects; 0 outside the mask, its standard deviations 1.
     candidates
-        How far other estimates of amplitude, and then of ATT, are from it in its standard
-        deviations, ``(..., slice, candidate, x, y)``.
+        How far towards other estimates of amplitude, and then of ATT, it could be moved in its
+        standard deviations, ``(..., slice, candidate, x, y)``.
     scale
         Reference amplitude by which all others were divided, ``(..., 1, 1, 1)`` [mL/100 g/min].
     """
@@ -174,7 +177,7 @@ def network_input(series: PerfusionSeries, settings: FeatureSettings | None = No
                 for part, outside in zip(moments[0], OUTSIDE, strict=True)
             )
         ),
-        candidates=series.image(others).movedim(0, 1),
+        candidates=series.image(_offered(others)).movedim(0, 1),
         scale=scale.reshape(1, 1, 1),
     )
 
@@ -227,3 +230,8 @@ def _candidates(profiles: list[Profile], moments: list[Posterior], scale: Tensor
     if not far:
         return own.att.new_zeros(0, len(own.att))
     return torch.stack(far).clamp(-FARTHEST, FARTHEST)
+
+
+def _offered(candidates: Tensor) -> Tensor:
+    """Withdraw candidates that are far off, as bilateral filters do (Tomasi & Manduchi 1998)."""
+    return candidates * (-(candidates / DOUBTFUL).square()).exp()

@@ -139,7 +139,9 @@ class AmplitudeAwareNetwork(nn.Module):
             for level in reversed(range(settings.n_levels - 1))
         )
         n_outputs = N_OUTPUTS + sum(self._n_candidates)
-        self.head = nn.Conv2d(settings.width, n_outputs, 1)
+        # the voxel's own channels come once more: normalisation has taken their size away
+        self.decide = nn.Sequential(nn.Conv2d(2 * settings.width, 2 * settings.width, 1), nn.SiLU())
+        self.head = nn.Conv2d(2 * settings.width, n_outputs, 1)
         self.gain = nn.Linear(N_AMPLITUDES, n_outputs) if path.reaches_output else None
         for parameter in (*self.head.parameters(), *(self.gain.parameters() if self.gain else ())):
             nn.init.zeros_(parameter)
@@ -165,9 +167,9 @@ class AmplitudeAwareNetwork(nn.Module):
         mask = given.mask.flatten(0, -4).to(given.features)
         condition = self.encode_condition(self._condition(given, dial)).flatten(0, -2)
         features = self.stem(given.features.flatten(0, -4))
-        features = features * mask.to(features.dtype)
-        features = self._with_neighbours(features, shape[:-3])
-        output = self.head(self._unet(features, mask, condition))
+        own = features * mask.to(features.dtype)
+        around = self._unet(self._with_neighbours(own, shape[:-3]), mask, condition)
+        output = self.head(self.decide(torch.cat([around, own], 1)))
         if self.gain is not None:
             gain = torch.tanh(self.gain(given.amplitudes.flatten(0, -2)))
             output = output * (1 + gain[..., None, None])

@@ -93,15 +93,15 @@ class TrainingRecipe:
     """
 
     seed: int = 1
-    n_steps: int = 8000
+    n_steps: int = 5000
     loss: LossName = LossName.BIAS_VARIANCE
-    balance: float = 1.0
+    balance: float = 0.5
     likelihood: float = 1.0
     reconstruction: float = 0.0
     amplitude: float = 0.0
     bound_floor: tuple[float, float] = (0.02, 0.015)
     tolerance: float = 3.0
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     weight_decay: float = 1e-4
     n_warmup: int = 200
     averaging: float = 0.995
@@ -111,7 +111,7 @@ class TrainingRecipe:
     slices: int = 3
     size: int = 48
     pool: int = 20
-    renewal: int = 8
+    renewal: int = 6
     known_physics: float = 0.75
     amplitude_path: AmplitudePath = AmplitudePath.FULL
     surroundings: Surroundings = Surroundings.SPATIAL
