@@ -88,6 +88,7 @@ def start(*arguments: object, log: Path, before: Callable[[], None] | None = Non
     """
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(LIBRARIES)
+    log.unlink(missing_ok=True)
     words = [str(argument) for argument in arguments]
     process = context.Process(target=_be_the_app, args=(words, log, before))
     process.start()

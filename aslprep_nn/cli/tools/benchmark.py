@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
+from aslprep_nn.benchmark.cohort import cohort_tables
 from aslprep_nn.benchmark.suite import preprocessing_tables
 from aslprep_nn.estimation.benchmark.scenarios import Table
 from aslprep_nn.estimation.benchmark.suite import benchmark_tables
@@ -20,6 +21,7 @@ SUBJECTS: Mapping[str, Callable[..., Mapping[str, Callable[[], Table]]]] = {
     'trust': trust_tables,
     'preprocessing': preprocessing_tables,
     'gates': gate_tables,
+    'cohort': cohort_tables,
 }
 
 
