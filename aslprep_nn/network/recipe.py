@@ -93,7 +93,7 @@ class TrainingRecipe:
     """
 
     seed: int = 1
-    n_steps: int = 5000
+    n_steps: int = 8000
     loss: LossName = LossName.BIAS_VARIANCE
     balance: float = 0.5
     likelihood: float = 1.0
