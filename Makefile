@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs clean
+.PHONY: help demo test lint docs image-test cluster-test clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -27,12 +27,19 @@ test: lint  ## run every check and test
 	$(BIN)/python -m pytest -n auto
 
 lint: $(INSTALLED)  ## check style and types
-	$(BIN)/ruff format --check aslprep_nn tests benchmarks
-	$(BIN)/ruff check aslprep_nn tests benchmarks
+	$(BIN)/ruff format --check aslprep_nn tests benchmarks containers
+	$(BIN)/ruff check aslprep_nn tests benchmarks containers
 	$(BIN)/mypy
 
 docs: $(INSTALLED)  ## write the pages that are made from the tests' own tables
 	PYTHONPATH=tests $(BIN)/python -m protocols.document
+
+image-test: $(INSTALLED)  ## build the image without an engine, run the demo in it, compare
+	$(BIN)/python containers/image_test.py
+
+cluster-test: $(INSTALLED)  ## take a cohort through SLURM and Dask, compare
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cluster]'
+	$(BIN)/python containers/cluster_test.py $(WAYS)
 
 clean:  ## remove what the other commands made
 	rm -rf $(VENV) demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
