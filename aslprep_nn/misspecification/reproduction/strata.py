@@ -89,7 +89,7 @@ def strata() -> tuple[Stratum, ...]:
         Stratum('21 PLDs, M = 8', repeat(many, 8), tissue),
         Stratum('21 PLDs, M = 4', repeat(many, 4), tissue),
         Stratum('21 PLDs, M = 50', repeat(many, 50), tissue),
-        Stratum('low CBF (5-20)', repeat(many, 8), replace(tissue, cbf=(5, 20))),
+        Stratum('low CBF (5-20)', repeat(many, 8), replace(tissue, cbf=(5, 20)), oversampled=10),
         Stratum('no perfusion', repeat(many, 8), replace(tissue, cbf=(0, 0))),
         Stratum('6 PLDs, M = 8', eight, TISSUE),
         Stratum('6 PLDs, M = 4', repeat(six, 4), TISSUE),

@@ -64,7 +64,7 @@ FULL = Effort(
     n_wrong=1000,
     n_scatter=2000,
     n_maps=200,
-    n_regions=24,
+    n_regions=104,
 )
 QUICK = Effort(
     n_voxels=2000,
