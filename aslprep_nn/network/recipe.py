@@ -93,7 +93,7 @@ class TrainingRecipe:
     """
 
     seed: int = 1
-    n_steps: int = 8000
+    n_steps: int = 6500
     loss: LossName = LossName.BIAS_VARIANCE
     balance: float = 0.5
     likelihood: float = 1.0
