@@ -32,11 +32,14 @@ class Image:
         What the image says: entry point, environment, user, labels, health check.
     size
         Of all files [bytes].
+    bundles
+        Folder for what runc is told of each container.
     """
 
     root: Path
     config: Mapping[str, Any]
     size: int
+    bundles: Path
 
 
 @contextmanager
@@ -47,7 +50,8 @@ def mounted(name: str) -> Iterator[Image]:
     try:
         root = Path(run('buildah', 'mount', container))
         size = int(run('du', '--summarize', '--bytes', root).split()[0])
-        yield Image(root, inspected['Docker']['config'], size)
+        with tempfile.TemporaryDirectory(prefix='aslprep_nn-bundles-') as bundles:
+            yield Image(root, inspected['Docker']['config'], size, Path(bundles))
     finally:
         run('buildah', 'rm', container)
 
@@ -78,7 +82,9 @@ def start(
     -------
     ``runc``, which passes signals on and ends as the app ends.
     """
-    bundle = Path(tempfile.mkdtemp(prefix='aslprep_nn-bundle-'))
+    name = f'aslprep_nn-{uuid4().hex[:8]}'
+    bundle = image.bundles / name
+    bundle.mkdir()
     command = [*(entry_point or image.config['Entrypoint']), *arguments]
     namespaces = ['mount', 'ipc', 'uts', 'network', *([] if shares_processes else ['pid'])]
     config = {
@@ -95,7 +101,6 @@ def start(
         'linux': {'namespaces': [{'type': kind} for kind in namespaces]},
     }
     (bundle / 'config.json').write_text(json.dumps(config), encoding='utf-8')
-    name = f'aslprep_nn-{uuid4().hex[:8]}'
     return subprocess.Popen(
         ['runc', 'run', '--bundle', str(bundle), name],
         stdin=subprocess.DEVNULL,
