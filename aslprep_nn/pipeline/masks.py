@@ -8,9 +8,10 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from aslprep_nn.bids.image import UNREADABLE, read_shape
 from aslprep_nn.errors import ImageError, Problem
 from aslprep_nn.maps import FloatArray
-from aslprep_nn.run import ASLRun
+from aslprep_nn.run import ASLRun, RefusedRun
 from aslprep_nn.settings import Settings
 
 #: How far the corners of a mask may lie from those of the series: what rounding does [mm].
@@ -26,6 +27,19 @@ def mask_of(run: ASLRun, settings: Settings) -> Path | None:
     return folder / f'{run.name}_desc-brain_mask.nii.gz'
 
 
+def with_usable_mask(run: ASLRun, settings: Settings) -> ASLRun | RefusedRun:
+    """Refuse a run before anything is computed if the mask supplied for it cannot be used."""
+    path = mask_of(run, settings)
+    if path is None:
+        return run
+    series = nib.load(run.series)
+    try:
+        supplied_mask(path, series.shape[:3], series.affine)
+    except ImageError as error:
+        return RefusedRun(run.name, run.subject, error.problems)
+    return run
+
+
 def supplied_mask(path: Path, shape: tuple[int, ...], affine: FloatArray) -> NDArray[np.bool_]:
     """Load a mask that a person made, and refuse one that does not lie on the grid.
 
@@ -39,11 +53,12 @@ def supplied_mask(path: Path, shape: tuple[int, ...], affine: FloatArray) -> NDA
     Raises
     ------
     ImageError
-        If there is no such file, it lies on another grid, or nothing is in it.
+        If there is no such file, it cannot be read, lies on another grid, or nothing is in it.
     """
     remedy = 'Resample it to the series or name another one with --mask.'
     if not path.is_file():
         raise ImageError(Problem(str(path), '', 'absent', 'a brain mask', remedy))
+    read_shape(path, path.parent, dimensions=(3,))
     image = nib.load(path)
     if image.shape != shape:
         expected = f'{" x ".join(map(str, shape))}, as the series has'
@@ -55,7 +70,11 @@ def supplied_mask(path: Path, shape: tuple[int, ...], affine: FloatArray) -> NDA
         expected = 'that of the series'
         found = f'up to {distance:.2g} mm off'
         raise ImageError(Problem(str(path), 'affine', found, expected, remedy))
-    mask = np.asarray(image.dataobj) > 0.5
+    try:
+        mask = np.asarray(image.dataobj) > 0.5
+    except UNREADABLE as error:
+        found = f'not readable ({error})'
+        raise ImageError(Problem(str(path), '', found, 'a brain mask', remedy)) from error
     if not mask.any():
         raise ImageError(Problem(str(path), 'mask', 'empty', 'a voxel above 0.5', remedy))
     return mask

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aslprep_nn.bids.query import Dataset
 from aslprep_nn.bids.reader import read_runs
+from aslprep_nn.pipeline.masks import with_usable_mask
 from aslprep_nn.pipeline.offer import offer_estimators
 from aslprep_nn.run import ASLRun, GivenRun, RefusedRun
 from aslprep_nn.settings import Settings
@@ -44,7 +45,9 @@ def say_what_is_not_offered(runs: Sequence[ASLRun]) -> None:
 
 
 def _corrected(reading: Reading, settings: Settings) -> Reading:
-    """Apply what the user says is wrong with the metadata."""
-    if settings.swap_label_control and isinstance(reading, ASLRun):
-        return reading.with_label_and_control_swapped()
-    return reading
+    """Apply what the user says is wrong with the metadata, and look at the mask supplied."""
+    if not isinstance(reading, ASLRun):
+        return reading
+    if settings.swap_label_control:
+        reading = reading.with_label_and_control_swapped()
+    return with_usable_mask(reading, settings)

@@ -1,12 +1,15 @@
 """The mask that a user supplies is found for each run."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from aslprep_nn.acquisition import Acquisition, LabelingType, VolumeType
-from aslprep_nn.pipeline.masks import mask_of
-from aslprep_nn.run import ASLRun, M0Plan, M0Route
+from aslprep_nn.pipeline.masks import mask_of, with_usable_mask
+from aslprep_nn.run import ASLRun, M0Plan, M0Route, RefusedRun
 from aslprep_nn.settings import Settings
 
 
@@ -42,3 +45,21 @@ def test_one_file_is_the_mask_of_every_run(tmp_path):
 ])  # fmt: skip
 def test_a_folder_holds_a_mask_for_each_run_as_this_app_names_its_own(tmp_path, session, expected):
     assert mask_of(run_of(session), masked_with(tmp_path)) == tmp_path / expected
+
+
+@pytest.mark.parametrize(('shape', 'words'), [(None, 'absent'), ((4, 4, 3), '4 x 4 x 2')])
+def test_a_run_whose_mask_cannot_be_used_is_refused_while_planning(tmp_path, shape, words):
+    series, mask = tmp_path / 's.nii.gz', tmp_path / 'mask.nii.gz'
+    nib.save(nib.Nifti1Image(np.ones((4, 4, 2, 6), np.float32), np.eye(4)), series)
+    run = replace(run_of(''), series=series)
+    if shape is not None:
+        nib.save(nib.Nifti1Image(np.ones(shape, np.uint8), np.eye(4)), mask)
+    refused = with_usable_mask(run, masked_with(mask))
+    assert isinstance(refused, RefusedRun)
+    (problem,) = refused.problems
+    assert problem.file == str(mask)
+    assert words in f'{problem.found} {problem.expected}'
+    mask.write_bytes(b'no image')
+    assert 'readable' in with_usable_mask(run, masked_with(mask)).problems[0].found
+    nib.save(nib.Nifti1Image(np.ones((4, 4, 2), np.uint8), np.eye(4)), mask)
+    assert with_usable_mask(run, masked_with(mask)) is run
