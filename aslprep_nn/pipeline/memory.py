@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import nibabel as nib
 import psutil
@@ -14,20 +14,36 @@ from aslprep_nn.bids.image import UNREADABLE
 GIB = 2**30
 #: What stays free for the system and for what is measured wrongly [1].
 RESERVE = 0.1
-#: Where control groups say what a container or job may use (cgroups 2 and 1).
-CGROUP_LIMITS = (
-    '/sys/fs/cgroup/memory.max',
-    '/sys/fs/cgroup/memory/memory.limit_in_bytes',
-)
+#: Where control groups are seen, and which this process is in.
+CGROUPS, OWN_CGROUPS = Path('/sys/fs/cgroup'), Path('/proc/self/cgroup')
 
 
 def memory_here() -> int:
     """Return the memory that processes of this machine, container or job may use together [B]."""
     limits = [int(psutil.virtual_memory().total)]
-    for path in CGROUP_LIMITS:
+    for path in _limits():
         with suppress(OSError, ValueError):  # no such file, or "max"
-            limits.append(int(Path(path).read_text(encoding='ascii')))
+            limits.append(int(path.read_text(encoding='ascii')))
     return int(min(limits) * (1 - RESERVE))
+
+
+def _limits() -> list[Path]:
+    """List the files that bound this process: of its control group and of those around it.
+
+    A container sees its own group at the top; a job of a queueing system finds its own below.
+    Version 2 has one tree (``0::/path``), version 1 one for each resource.
+    """
+    found = [CGROUPS / 'memory.max', CGROUPS / 'memory' / 'memory.limit_in_bytes']
+    with suppress(OSError):
+        for line in OWN_CGROUPS.read_text(encoding='utf-8').splitlines():
+            number, resources, place = line.split(':', 2)
+            own = PurePosixPath(place.lstrip('/'))
+            if number == '0':
+                found += [CGROUPS / each / 'memory.max' for each in (own, *own.parents)]
+            elif 'memory' in resources.split(','):
+                tree = CGROUPS / 'memory'
+                found += [tree / each / 'memory.limit_in_bytes' for each in (own, *own.parents)]
+    return found
 
 
 class MemoryNeeds:

@@ -10,7 +10,6 @@ from pathlib import Path
 from aslprep_nn.bids.derivatives import as_json, write_dataset_description
 from aslprep_nn.errors import Problem
 from aslprep_nn.pipeline.lock import claim_shared_files
-from aslprep_nn.report.group import write_group
 from aslprep_nn.report.page import write_subject_page
 from aslprep_nn.report.records import read_records
 from aslprep_nn.settings import Settings
@@ -53,6 +52,9 @@ def write_tables(settings: Settings, expected: Sequence[str]) -> Path:
     expected
         The runs of the dataset: those without a record are listed as missing.
     """
+    # It draws; who hands out runs does not, and stays small.
+    from aslprep_nn.report.group import write_group  # noqa: PLC0415
+
     with claim_shared_files(settings):
         _, page = write_group(settings.output_dir, expected)
     return page

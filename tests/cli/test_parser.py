@@ -180,3 +180,23 @@ def test_an_engine_that_is_not_here_and_arguments_it_would_ignore_are_refused(
     monkeypatch.setattr('aslprep_nn.cli.checks.find_spec', lambda name: None)
     with pytest.raises(UsageError, match=message):
         settings(tmp_path, '--nipype-plugin', *words)
+
+
+@pytest.mark.parametrize(
+    ('word', 'n_bytes'), [('8G', 2**33), ('900M', 900 * 2**20), ('1.5GiB', 3 * 2**29), ('4', 2**22)]
+)
+def test_memory_is_given_with_its_unit_or_in_megabytes(tmp_path, word, n_bytes):
+    assert settings(tmp_path, '--mem', word).memory == n_bytes
+
+
+@pytest.mark.parametrize('word', ['lots', '0G', '-1G'])
+def test_what_is_no_amount_of_memory_is_named(tmp_path, capsys, word):
+    with pytest.raises(SystemExit):
+        settings(tmp_path, f'--mem={word}')
+    assert f'{word} is no amount of memory, such as 8G or 900M' in capsys.readouterr().err
+
+
+def test_a_work_folder_of_ones_own_is_kept_unless_it_is_to_be_cleaned(tmp_path):
+    assert not settings(tmp_path).keep_work
+    assert settings(tmp_path, '-w', str(tmp_path / 'work')).keep_work
+    assert not settings(tmp_path, '-w', str(tmp_path / 'work'), '--clean-workdir').keep_work

@@ -4,11 +4,13 @@ import logging
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
-from aslprep_nn.pipeline import cohort
+from aslprep_nn.pipeline import cohort, memory
 from aslprep_nn.pipeline.memory import GIB, MemoryNeeds, memory_here, shape_of
 from aslprep_nn.pipeline.outcome import End, Line, Outcome, Step
 from aslprep_nn.report.records import RunRecord, RunState
@@ -106,10 +108,26 @@ def test_an_image_that_cannot_be_read_has_no_shape(tmp_path):
     assert shape_of(tmp_path / 'x.nii.gz') == ()
 
 
-def test_a_control_group_that_allows_less_than_the_machine_has_counts(tmp_path, monkeypatch):
+def test_the_least_limit_of_the_control_groups_around_a_process_counts(tmp_path, monkeypatch):
     whole = memory_here()
-    (tmp_path / 'memory.max').write_text(str(GIB), encoding='ascii')
-    (tmp_path / 'none').write_text('max\n', encoding='ascii')
-    places = [str(tmp_path / name) for name in ('memory.max', 'none', 'absent')]
-    monkeypatch.setattr('aslprep_nn.pipeline.memory.CGROUP_LIMITS', places)
+    own = tmp_path / 'proc'
+    own.write_text('3:cpu,memory:/old\n0::/slurm/job_1/step\n', encoding='utf-8')
+    (tmp_path / 'slurm' / 'job_1' / 'step').mkdir(parents=True)
+    monkeypatch.setattr(memory, 'CGROUPS', tmp_path)
+    monkeypatch.setattr(memory, 'OWN_CGROUPS', own)
+    assert memory_here() == whole
+    (tmp_path / 'slurm' / 'job_1' / 'step' / 'memory.max').write_text('max\n', encoding='ascii')
+    (tmp_path / 'slurm' / 'job_1' / 'memory.max').write_text(f'{GIB}\n', encoding='ascii')
     assert memory_here() == int(0.9 * GIB) < whole
+    limit = tmp_path / 'memory' / 'old' / 'memory.limit_in_bytes'
+    limit.parent.mkdir(parents=True)
+    limit.write_text(f'{GIB // 2}\n', encoding='ascii')
+    assert memory_here() == int(0.45 * GIB)
+
+
+def test_who_hands_out_runs_loads_none_of_the_libraries_that_compute():
+    code = (
+        'import sys; from aslprep_nn.cli import run, levels; import aslprep_nn.pipeline.summary; '
+    )
+    code += 'sys.exit(bool({"torch", "ants", "nipype", "pandas"} & set(sys.modules)))'
+    assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0

@@ -64,6 +64,14 @@ def test_a_table_without_a_record_counts_as_done(tmp_path):
     assert collect(tmp_path)['state'].tolist() == ['done']
 
 
+def test_a_run_of_the_dataset_that_nothing_is_known_of_is_missing_and_the_page_says_why(tmp_path):
+    add_run(tmp_path, 'sub-01')
+    table = collect(tmp_path, ['sub-01', 'sub-02'])
+    assert table[['run', 'state']].values.tolist() == [['sub-02', 'missing'], ['sub-01', 'done']]
+    _, page = write_group(tmp_path, ['sub-01', 'sub-02'])
+    assert 'Not processed yet' in page.read_text(encoding='utf-8')
+
+
 def test_numbers_of_an_earlier_try_do_not_count_for_a_run_that_failed(tmp_path):
     add_run(tmp_path, 'sub-01')
     add_run(tmp_path, 'sub-01', state='failed', reason='broke')
