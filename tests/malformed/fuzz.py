@@ -29,7 +29,7 @@ from aslprep_nn.bids import calibration, image, reader
 from aslprep_nn.bids.derivatives import as_json, sidecar
 from aslprep_nn.bids.query import open_dataset
 from aslprep_nn.cli.plan import listing
-from aslprep_nn.run import ASLRun, RefusedRun
+from aslprep_nn.run import ASLRun, GivenRun, RefusedRun
 from aslprep_nn.settings import PhysicsOptions, Settings
 
 #: Cases between two signs of life.
@@ -169,7 +169,7 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self.layouts = {n: open_dataset(_dataset(folder / f'of {n}', n)) for n in VOLUMES}
 
-    def read(self, case: Case) -> ASLRun | RefusedRun:
+    def read(self, case: Case) -> ASLRun | GivenRun | RefusedRun:
         """Read one case; whatever is raised is a fault of the app."""
         layout = self.layouts[case.n_volumes]
         root = layout.root
@@ -191,13 +191,17 @@ class Reader:
         return reading
 
 
-def check(reading: ASLRun | RefusedRun, settings: Settings) -> None:
+def check(reading: ASLRun | GivenRun | RefusedRun, settings: Settings) -> None:
     """Refuse a plan with numbers that are none, and a refusal that says too little."""
     assert listing([reading])
     if isinstance(reading, RefusedRun):
         assert reading.problems
         assert all(p.file and p.found and p.expected and p.remedy for p in reading.problems)
         as_json({'problems': [vars(problem) for problem in reading.problems]})
+        return
+    if isinstance(reading, GivenRun):
+        assert reading.volumes
+        assert reading.notes
         return
     acquisition = reading.acquisition
     assert acquisition.n_measurements > 0
