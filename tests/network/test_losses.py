@@ -145,6 +145,22 @@ def test_the_likelihood_teaches_nothing_but_standard_deviations():
     assert stds.grad.abs().max() > 0
 
 
+def test_an_error_that_is_hardly_noise_widens_an_interval_in_proportion_to_its_size():
+    """Squared, one error of a hundred standard deviations would outweigh ten thousand others."""
+
+    def pull(size):
+        aim = target()
+        draws = aim.truth.clone()[None]
+        draws[:, :, 0, 0] += size
+        factor = torch.zeros((), dtype=torch.float64, requires_grad=True)
+        stds = torch.ones_like(draws) * factor.exp()
+        (slope,) = torch.autograd.grad(gaussian_likelihood(draws, stds, aim), factor)
+        return 1 - slope.item()
+
+    assert pull(2.0) == pytest.approx(4 * pull(1.0))
+    assert pull(100.0) == pytest.approx(10 * pull(10.0), rel=0.01)
+
+
 def test_the_amplitude_error_is_the_relative_error_of_the_mean():
     aim = target()
     aim.mask[:, 50:] = False

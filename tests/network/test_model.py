@@ -216,6 +216,21 @@ def test_a_voxelwise_network_sees_the_voxel_alone(make_brain):
     assert spatial.max() > 1e-3
 
 
+def test_the_size_of_a_voxels_own_channels_is_seen_although_images_are_normalised(make_brain):
+    """What is one standard deviation off is noise, what is three off is not."""
+    made = network()
+    given = network_input(make_brain().series, made.settings.features)
+    with torch.inference_mode():
+        made.stem.bias.zero_()
+        changes = []
+        for weight in (1, 0):
+            made.decide[0].weight[:, made.settings.width :] *= weight
+            once, thrice = (made(replace(given, features=k * given.features), ONE) for k in (1, 3))
+            changes.append((once.att - thrice.att).abs().max())
+    assert changes[0] > 0.1
+    assert changes[1] < 1e-3
+
+
 def test_the_same_input_gives_the_same_output(make_brain):
     series = make_brain().series
     first, second = run(network(), series), run(network(), series)
