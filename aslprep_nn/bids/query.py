@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from aslprep_nn.errors import NothingToProcessError, Problem
@@ -34,6 +35,11 @@ class Dataset:
 
     root: Path
     series: tuple[Path, ...]
+
+    @cached_property
+    def top(self) -> tuple[Path, ...]:
+        """What lies beside the subjects: looked at once, for there may be a thousand of them."""
+        return tuple(path for path in self.root.glob('*') if not path.name.startswith('sub-'))
 
 
 def open_dataset(
@@ -117,9 +123,11 @@ def associated(dataset: Dataset, image: Path, suffix: str, extension: str) -> tu
     parts = set(image.name.split('.')[0].split('_')[:-1])
     found: list[Path] = []
     for folder in image.parents:
+        beside = dataset.top if folder == dataset.root else folder.glob('*')
         stated = {
             path: path.name.removesuffix(extension).split('_')
-            for path in folder.glob(f'*{suffix}{extension}')
+            for path in beside
+            if path.name.endswith(f'{suffix}{extension}')
         }
         found += sorted(
             (path for path, (*own, last) in stated.items() if last == suffix and parts >= set(own)),
