@@ -95,9 +95,10 @@ class _Crew:
         """Tell whether a run may start: the first always may, or nothing ever would."""
         if not self.tasks:
             return True
+        if len(self.tasks) >= self._settings.n_processes:
+            return False
         taken = sum(task.need for task in self.tasks.values())
-        fits = taken + self._needs.of(shape_of(series)) <= self._memory
-        return fits and len(self.tasks) < self._settings.n_processes
+        return taken + self._needs.of(shape_of(series)) <= self._memory
 
     def start(self, series: Path) -> None:
         """Start a process for a run."""

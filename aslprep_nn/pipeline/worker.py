@@ -53,7 +53,7 @@ def serve(channel: Connection, series: Path, settings: Settings, log_level: int)
         What is worth saying.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started this process ends it
-    _end_with_parent()
+    end_with_parent()
     root = logging.getLogger('aslprep_nn')
     root.handlers[:] = [_ToParent(channel)]
     root.setLevel(log_level)
@@ -119,7 +119,7 @@ class _ToParent(logging.Handler):
         self._channel.send(Line(record.levelno, record.getMessage()))
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """End when whoever started this process is killed, and cannot end it any more.
 
     A pipe closes then. Linux can be told to kill a process at that moment, even while a library

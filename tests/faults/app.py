@@ -1,6 +1,6 @@
 """The app in a process that can be killed, and what it leaves behind.
 
-Its process is forked from one that has the libraries, and draws two figures of twenty: both would
+Its process is forked from one that has the libraries, and draws one figure of twenty: both would
 take ten times as long as everything else that is done for a tiny subject. `test_app.py` starts
 the app as users do.
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from aslprep_nn.cli.run import main
 from aslprep_nn.pipeline import cohort
+from aslprep_nn.pipeline.worker import end_with_parent
 from aslprep_nn.report import run as report
 from aslprep_nn.writing import PART
 
@@ -27,7 +28,7 @@ LIBRARIES = ['aslprep_nn.cli.levels', 'aslprep_nn.pipeline.summary', 'aslprep_nn
 #: What differs between two runs of the same: how long they took.
 TIMES = ('seconds',)
 PATIENCE = 300.0
-N_FIGURES = 2
+N_FIGURES = 1
 
 
 @dataclass
@@ -128,6 +129,7 @@ def half_files(output: Path) -> list[str]:
 
 def _be_the_app(words: list[str], log: Path, before: Callable[[], None] | None) -> None:
     os.setsid()
+    end_with_parent()  # an app must not outlive its tests
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(handle, 1)
     os.dup2(handle, 2)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from faults.app import App, half_files, products, run, start
-from faults.kills import kill_often, tiny_dataset
+from faults.kills import QUICK, kill_often, tiny_dataset
 
 
 @pytest.fixture(scope='module')
@@ -33,7 +33,7 @@ def folder(undisturbed) -> Iterator[Path]:
 
 
 def command(folder: Path) -> tuple[object, ...]:
-    return folder / 'bids', folder / 'out', 'participant', '--nprocs', 2
+    return folder / 'bids', folder / 'out', 'participant', '--nprocs', 2, *QUICK
 
 
 def assert_the_next_start_completes(undisturbed: tuple[Path, dict[str, str]]) -> None:
@@ -56,9 +56,9 @@ def assert_one_failed(app: App, folder: Path) -> None:
     assert is_done(folder, '01')
 
 
-def test_a_start_after_a_kill_makes_what_one_without_makes(tmp_path):
-    for kill in kill_often(tmp_path, 3, seed=4):
-        assert (kill.exit_code, kill.differences, kill.left) == (0, (), ())
+def test_a_start_after_kills_makes_what_one_without_makes(tmp_path):
+    (ordeal,) = kill_often(tmp_path, n_ordeals=1, n_kills=3, seed=4)
+    assert (ordeal.exit_code, ordeal.differences, ordeal.left) == (0, (), ())
 
 
 def test_an_input_file_that_vanishes_fails_its_run_by_name(undisturbed, folder):

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from faults.app import half_files, products, run, start
-from faults.kills import tiny_dataset
+from faults.kills import QUICK, tiny_dataset
 
 SHARED = ('dataset_description.json', 'logs/status.json', 'group_perf.json')
 
@@ -13,7 +13,9 @@ def test_four_starts_at_once_and_a_group_level_amid_them_spoil_nothing(tmp_path)
     root, output = tiny_dataset(tmp_path / 'bids', 5), tmp_path / 'out'
     labels = ['01', '02', '03', '04']
     apps = [
-        start(root, output, 'participant', '--participant-label', label, log=tmp_path / label)
+        start(
+            root, output, 'participant', *QUICK, '--participant-label', label, log=tmp_path / label
+        )
         for label in labels
     ]
     assert [app.wait() for app in apps] == [0] * 4, [app.said() for app in apps]
@@ -38,7 +40,7 @@ def test_four_starts_at_once_and_a_group_level_amid_them_spoil_nothing(tmp_path)
 def maps_of_one_start(root: Path, folder: Path) -> dict[str, str]:
     output = folder / 'one'
     labels = ('--participant-label', '01', '02', '03', '04')
-    app = run(root, output, 'participant', *labels, '--nprocs', 1, log=folder / 'log')
+    app = run(root, output, 'participant', *labels, *QUICK, '--nprocs', 1, log=folder / 'log')
     assert app.wait() == 0, app.said()
     return maps(output)
 
