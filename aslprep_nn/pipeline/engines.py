@@ -8,6 +8,7 @@ a cluster needs them.
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -31,6 +32,8 @@ Watch = Callable[[engine.Node, str], None]
 
 #: Between two looks at the queue [s]: each is a call of squeue for every job.
 QUEUE_SECONDS = 5.0
+#: That a Dask scheduler said to run, or its first worker, may take to appear [s].
+SCHEDULER_SECONDS = 600.0
 
 
 @contextmanager
@@ -151,8 +154,10 @@ def _connect(opened: ExitStack, arguments: dict[str, str | int], n_workers: int)
     from distributed import Client, LocalCluster  # noqa: PLC0415
 
     if 'scheduler_file' in arguments or 'scheduler' in arguments:
-        where = {'scheduler_file': arguments.get('scheduler_file')}
-        client = opened.enter_context(Client(arguments.get('scheduler'), **where))
+        file = arguments.get('scheduler_file')
+        if file is not None:
+            _await_file(Path(str(file)))
+        client = opened.enter_context(Client(arguments.get('scheduler'), scheduler_file=file))
         _require_single_threads(client)
         return client
     if 'cluster' in arguments:
@@ -181,8 +186,27 @@ def _queued_cluster(arguments: dict[str, str | int]) -> JobQueueCluster:
     return cluster
 
 
+def _await_file(path: Path) -> None:
+    """Wait for the file of a scheduler that is starting, but not for ever, as Dask would."""
+    until = time.monotonic() + SCHEDULER_SECONDS
+    while not path.exists():
+        if time.monotonic() > until:
+            found = f'absent after {SCHEDULER_SECONDS:g} s'
+            remedy = 'Start one with `dask scheduler --scheduler-file`.'
+            expected = 'the file of a scheduler that runs'
+            raise UsageError(Problem('--nipype-plugin', str(path), found, expected, remedy))
+        time.sleep(0.2)
+
+
 def _require_single_threads(client: Client) -> None:
-    """Refuse workers in which two steps would share one current folder."""
+    """Refuse workers in which two steps would share one current folder, and having none."""
+    try:
+        client.wait_for_workers(1, timeout=SCHEDULER_SECONDS)
+    except TimeoutError as error:
+        found = f'without a worker for {SCHEDULER_SECONDS:g} s'
+        remedy = 'Start workers with `dask worker --nthreads 1`.'
+        expected = 'a scheduler with workers'
+        raise UsageError(Problem('--nipype-plugin', 'Dask', found, expected, remedy)) from error
     threads = [facts['nthreads'] for facts in client.scheduler_info()['workers'].values()]
     if max(threads, default=1) > 1:
         found = f'{max(threads)} threads in a worker'

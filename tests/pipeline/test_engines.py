@@ -142,3 +142,14 @@ def test_dask_workers_in_which_steps_would_share_a_folder_are_refused():
         open_engine(1, settings(Plugin.DASK, scheduler=c.scheduler_address), print),
     ):
         pass
+
+
+@needs_dask
+def test_a_dask_scheduler_that_does_not_come_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr('aslprep_nn.pipeline.engines.SCHEDULER_SECONDS', 0.1)
+    chosen = settings(Plugin.DASK, scheduler_file=str(tmp_path / 'scheduler.json'))
+    with (
+        pytest.raises(UsageError, match=r'scheduler.json is absent after 0.1 s'),
+        open_engine(1, chosen, print),
+    ):
+        pass
