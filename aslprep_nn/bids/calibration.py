@@ -110,12 +110,10 @@ def _read_rivals(dataset: Dataset, paths: Sequence[Path]) -> tuple[Rival, ...]:
 def read_echo_time(sidecar: Sidecar) -> float | None:
     """Read when the signal is read out after the excitation [s]; None where it is not one time."""
     value = sidecar.values.get('EchoTime')
-    is_one = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_one:
+    if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    time = float(value)  # type: ignore[arg-type]
-    if 0 <= time <= LONGEST_ECHO_TIME:
-        return time
+    if 0 <= value <= LONGEST_ECHO_TIME:
+        return float(value)
     sidecar.complain('EchoTime', f'between 0 and {LONGEST_ECHO_TIME:g} s', IN_SECONDS)
     return None
 

@@ -174,6 +174,7 @@ CALIBRATION = {
     'field in mT': stating(MagneticFieldStrength=3000),
     'field below zero': stating(MagneticFieldStrength=-3),
     'echo time in ms': stating(EchoTime=14),
+    'echo time beyond all numbers': stating(EchoTime=10**400)._replace(found='1' + 100 * '0'),
     'M0 echo time below zero': stating('m0scan.json', EchoTime=-0.01),
     'M0 repetition time in quotes': stating('m0scan.json', RepetitionTimePreparation='6'),
     'M0 repetition time NaN': stating('m0scan.json', RepetitionTimePreparation=NAN),

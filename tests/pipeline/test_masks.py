@@ -61,5 +61,9 @@ def test_a_run_whose_mask_cannot_be_used_is_refused_while_planning(tmp_path, sha
     assert words in f'{problem.found} {problem.expected}'
     mask.write_bytes(b'no image')
     assert 'readable' in with_usable_mask(run, masked_with(mask)).problems[0].found
+    noise = np.random.default_rng(0).integers(0, 255, (4, 4, 2)).astype(np.uint8)
+    nib.save(nib.Nifti1Image(noise, np.eye(4)), mask)
+    mask.write_bytes(mask.read_bytes()[:-20])
+    assert 'readable' in with_usable_mask(run, masked_with(mask)).problems[0].found
     nib.save(nib.Nifti1Image(np.ones((4, 4, 2), np.uint8), np.eye(4)), mask)
     assert with_usable_mask(run, masked_with(mask)) is run
