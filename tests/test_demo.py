@@ -54,6 +54,15 @@ def test_multi_delay_cbf_is_within_3_ml_of_the_truth(output):
     assert np.median(np.abs(error[inside])) <= 3
 
 
+def test_the_network_meets_what_is_asked_of_least_squares(output):
+    inside = grey_matter(output, 'sub-01')
+    for name, most in (('cbf', 3), ('att', 0.05)):
+        error = estimate(output, 'sub-01', f'desc-nn_{name}') - truth(
+            'sub-01', f'desc-truth_{name}'
+        )
+        assert np.median(np.abs(error[inside])) <= most
+
+
 def test_multi_delay_att_is_within_50_ms_of_the_truth(output):
     inside = grey_matter(output, 'sub-01')
     error = estimate(output, 'sub-01', 'att') - truth('sub-01', 'desc-truth_att')
@@ -105,8 +114,9 @@ def test_every_run_is_recorded_as_done(output):
 
 def test_every_image_has_a_sidecar_with_sources_that_exist(output):
     images = sorted(output.glob('sub-*/perf/*.nii.gz'))
-    # twenty of both runs, and what the tests of noise and model found in the multi-delay one
-    assert len(images) == 20 + len(TRUST_MAPS)
+    # twenty of both runs; of the multi-delay one what the tests of noise and model found, and
+    # CBF, ATT, their standard deviations, status and difference of the network
+    assert len(images) == 20 + len(TRUST_MAPS) + 6
     for image in images:
         text = image.with_name(image.name.replace('.nii.gz', '.json')).read_text(encoding='utf-8')
         sidecar = json.loads(text)
