@@ -76,7 +76,12 @@ def _discard_parts(output_dir: Path) -> None:
 
 def _citation(settings: Settings) -> str:
     """Collect the methods text of every protocol found, each once."""
-    reports = sorted(settings.output_dir.glob('sub-*/**/figures/*_desc-report_asl.json'))
+    folders = ('sub-*/figures', 'sub-*/ses-*/figures')  # not **, which looks into every folder
+    reports = sorted(
+        path
+        for folder in folders
+        for path in settings.output_dir.glob(f'{folder}/*_desc-report_asl.json')
+    )
     texts = [
         json.loads(path.read_text(encoding='utf-8'))['methods']['markdown'] for path in reports
     ]

@@ -20,7 +20,11 @@ from aslprep_nn.report.strips import find_outliers, strip_plots
 from aslprep_nn.version import __version__
 from aslprep_nn.writing import write_atomically
 
-QUALITY_FILES = 'sub-*/**/perf/*_desc-qualitycontrol_cbf.tsv'
+#: Not ``**``, which looks into every folder of a thousand subjects.
+QUALITY_FILES = (
+    'sub-*/perf/*_desc-qualitycontrol_cbf.tsv',
+    'sub-*/ses-*/perf/*_desc-qualitycontrol_cbf.tsv',
+)
 UNTOUCHED = 'Not processed yet, or not to the end.'
 NAMES = [number.name for number in EXPECTATIONS]
 
@@ -64,7 +68,8 @@ def collect(output_dir: Path, expected: Sequence[str] = ()) -> pd.DataFrame:
     """
     quality = {
         path.name.removesuffix('_desc-qualitycontrol_cbf.tsv'): path
-        for path in output_dir.glob(QUALITY_FILES)
+        for pattern in QUALITY_FILES
+        for path in output_dir.glob(pattern)
     }
     records = {record.run: record for record in read_records(output_dir)}
     rows: list[dict[str, Any]] = []
