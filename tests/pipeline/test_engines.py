@@ -1,6 +1,7 @@
 """The same steps, whoever carries them out."""
 
 import os
+import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,7 +43,8 @@ def double(number: int) -> int:
 
 
 @pytest.fixture
-def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Stand in for SLURM; interrupts arrive also where tests were started in the background."""
     folder = tmp_path / 'queue'
     folder.mkdir()
     for name, text in (('sbatch', SBATCH), ('squeue', SQUEUE), ('scancel', SCANCEL)):
@@ -52,7 +54,9 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv('QUEUE', str(folder))
     monkeypatch.setenv('LOGNAME', 'tester')
     monkeypatch.setenv('APP', str(os.getpid()))
-    return folder
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield folder
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
