@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from aslprep_nn.errors import NothingToProcessError, Problem
+from aslprep_nn.errors import ImageError, NothingToProcessError, Problem
 
-#: Folders of a subject that hold nothing this app reads.
-OTHER_DATA = re.compile(
-    r'\..*|anat|beh|dwi|eeg|fmap|func|ieeg|meg|micr|motion|mrs|nirs|pet', re.ASCII
-)
 SERIES = re.compile(r'.*_asl\.nii(\.gz)?')
 
 
@@ -53,24 +48,33 @@ def open_dataset(
         The dataset.
     participants, sessions
         Labels to look at; empty means all.
+
+    Raises
+    ------
+    ImageError
+        If a folder may not be read: what is in it would be missed without a word.
     """
     named = [bids_dir / f'sub-{label}' for label in participants]
     subjects = named or bids_dir.glob('sub-*')
-    found = {path for subject in subjects if subject.is_dir() for path in _images(subject)}
+    try:
+        found = {path for subject in subjects if subject.is_dir() for path in _images(subject)}
+    except PermissionError as error:
+        remedy = 'Change its permissions, or leave the participant out by --participant-label.'
+        expected = 'a folder that may be read'
+        problem = Problem(str(error.filename), '', 'not readable', expected, remedy)
+        raise ImageError(problem) from error
     wanted = {f'ses-{label}' for label in sessions}
     series = (path for path in found if not wanted or wanted & set(path.parts))
     return Dataset(bids_dir, tuple(sorted(series)))
 
 
-def _images(folder: Path) -> Iterator[Path]:
-    """Yield the ASL series in a folder and below it."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            path = Path(entry.path)
-            if SERIES.fullmatch(entry.name):
-                yield path
-            elif not OTHER_DATA.fullmatch(entry.name) and path.is_dir():
-                yield from _images(path)
+def _images(subject: Path) -> Iterator[Path]:
+    """Yield the ASL series of a subject, where BIDS puts them."""
+    sessions = (path for path in subject.iterdir() if path.name.startswith('ses-'))
+    for folder in (subject, *sessions):
+        perf = folder / 'perf'
+        if perf.is_dir():
+            yield from (path for path in perf.iterdir() if SERIES.fullmatch(path.name))
 
 
 def find_series(

@@ -90,8 +90,7 @@ class Loss(ABC):
         values = self.per_voxel(draws, target)
         if not balance:
             return target.mean(values)
-        squares = (draws.detach() - target.truth).square() / target.bound
-        level = target.mean_of_phantoms(squares) + LEAST_ERROR
+        level = target.mean_of_phantoms(_squares_per_bound(draws.detach(), target)) + LEAST_ERROR
         return (target.mean_of_phantoms(values) / level**balance).mean()
 
     @abstractmethod
@@ -126,7 +125,7 @@ class BoundWeightedError(Loss):
 
     def per_voxel(self, draws: Tensor, target: Target) -> Tensor:
         """See `Loss.per_voxel`."""
-        return (draws - target.truth).square() / target.bound
+        return _squares_per_bound(draws, target)
 
 
 @dataclass(frozen=True)
@@ -174,6 +173,10 @@ class BiasVarianceError(Loss):
         first, second = errors[:n_pairs], errors[n_pairs : 2 * n_pairs]
         squared_bias, variance = first * second, (first - second).square() / 2
         return (target.dial * squared_bias + variance) / target.bound
+
+
+def _squares_per_bound(draws: Tensor, target: Target) -> Tensor:
+    return (draws - target.truth).square() / target.bound
 
 
 def gaussian_likelihood(draws: Tensor, stds: Tensor, target: Target) -> Tensor:

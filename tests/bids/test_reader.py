@@ -161,7 +161,7 @@ def test_only_folders_that_can_hold_series_are_looked_into(make_dataset, subject
         (root / folder / 'sub-01_asl.nii').touch()
     (root / 'sub-01' / 'loop').symlink_to('loop')
     found = [str(path.relative_to(root)) for path in open_dataset(root).series]
-    assert found == ['sub-01/extra/sub-01_asl.nii', 'sub-01/perf/sub-01_asl.nii.gz']
+    assert found == ['sub-01/perf/sub-01_asl.nii.gz']
 
 
 def test_a_participant_that_does_not_exist_is_named(make_dataset, subject):

@@ -1,0 +1,49 @@
+"""Series are found where BIDS puts them, and a folder that hides its content is named."""
+
+from pathlib import Path
+
+import pytest
+
+from aslprep_nn.bids.query import open_dataset
+from aslprep_nn.errors import ImageError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for folder in ('sub-01/perf', 'sub-01/anat', 'sub-02/ses-a/perf'):
+        (tmp_path / folder).mkdir(parents=True)
+        parts = '_'.join(part for part in folder.split('/') if '-' in part)
+        (tmp_path / folder / f'{parts}_asl.nii.gz').touch()
+    return tmp_path
+
+
+def found(root: Path) -> list[str]:
+    return [str(path.relative_to(root)) for path in open_dataset(root).series]
+
+
+def test_series_of_perf_with_and_without_sessions_are_found(root):
+    assert found(root) == [
+        'sub-01/perf/sub-01_asl.nii.gz',
+        'sub-02/ses-a/perf/sub-02_ses-a_asl.nii.gz',
+    ]
+
+
+def test_a_link_that_leads_back_gives_no_series_twice(root):
+    (root / 'sub-01' / 'loop').symlink_to(root / 'sub-01')
+    assert len(found(root)) == 2
+
+
+def test_a_folder_that_may_not_be_read_is_named(root, monkeypatch):
+    closed, read = root / 'sub-02' / 'ses-a' / 'perf', Path.iterdir
+
+    def iterdir(self):
+        if self == closed:
+            raise PermissionError(13, 'Permission denied', str(self))
+        return read(self)
+
+    monkeypatch.setattr(Path, 'iterdir', iterdir)
+    with pytest.raises(ImageError) as refused:
+        open_dataset(root)
+    (problem,) = refused.value.problems
+    assert (problem.file, problem.found) == (str(closed), 'not readable')
+    assert '--participant-label' in problem.remedy
