@@ -19,10 +19,7 @@ COPY README.md LICENSE ./
 COPY aslprep_nn ./aslprep_nn
 RUN /opt/aslprep_nn/bin/pip install --no-cache-dir --no-deps . \
  && /opt/aslprep_nn/bin/pip uninstall --yes pip setuptools \
- && find /opt/aslprep_nn -name tests -type d -path '*/site-packages/*' -prune -exec rm -rf {} + \
- && find /opt/aslprep_nn -name __pycache__ -type d -prune -exec rm -rf {} +
-# Some package holds a template that is no Python; what is not compiled here is read as source.
-RUN /opt/aslprep_nn/bin/python -m compileall -q /opt/aslprep_nn/lib || true
+ && find /opt/aslprep_nn -name tests -type d -path '*/site-packages/*' -prune -exec rm -rf {} +
 
 # The second stage has the environment and none of the tools that built it.
 FROM ${PYTHON_IMAGE}
