@@ -106,10 +106,10 @@ def write_cohort(root: Path) -> None:
         copy = root / str(path.relative_to(demo)).replace('sub-02', 'sub-03')
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
-    m0scan = next((root / 'sub-03').rglob('*_m0scan.nii.gz'))
-    image = nib.load(m0scan)
+    series = next((root / 'sub-03').rglob('*_asl.nii.gz'))
+    image = nib.load(series)
     flat = np.full(image.shape, 100, dtype='float32')  # read without complaint, but shows no head
-    nib.save(nib.Nifti1Image(flat, image.affine), m0scan)
+    nib.save(nib.Nifti1Image(flat, image.affine, image.header), series)
 
 
 def carry_out(cohort: Cohort, way: str) -> subprocess.CompletedProcess[str]:

@@ -24,6 +24,7 @@ log = logging.getLogger('aslprep_nn')
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the app and return its exit code."""
+    signal.signal(signal.SIGTERM, _on_signal)
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parse(given)
     console = Console(stderr=True)
@@ -60,7 +61,6 @@ def _exit_code(error: AslprepError) -> ExitCode:
 
 def _prepare_environment(settings: Settings) -> None:
     """Make the libraries work without a home, without a user name, and within their threads."""
-    signal.signal(signal.SIGTERM, _on_signal)
     os.environ.setdefault('LOGNAME', 'aslprep_nn')
     home = os.environ.get('HOME', '')
     if not (home and os.access(home, os.W_OK)):
