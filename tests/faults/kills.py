@@ -20,8 +20,9 @@ from faults.app import App, half_files, products, run, start
 
 #: Half of what is computed for a tiny subject, and none of what is killed differs for it.
 QUICK = ('--misspecification', 'off')
-#: The longest wait after the line that a kill is counted from [s]: about what a step takes.
-STEP = 0.3
+#: The longest wait after the line that a kill is counted from [s]: about what a step takes, of a
+#: tiny subject and of a real one.
+STEP, LONG_STEP = 0.3, 3.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,9 @@ def tiny_dataset(root: Path, n_subjects: int = 2) -> Path:
     return write_dataset(root, *subjects)
 
 
-def kill_often(folder: Path, n_ordeals: int, n_kills: int, seed: int) -> Iterator[Ordeal]:
+def kill_often(
+    folder: Path, n_ordeals: int, n_kills: int, seed: int, dataset: Path | None = None
+) -> Iterator[Ordeal]:
     """Yield what came of kills at random moments.
 
     Parameters
@@ -85,20 +88,23 @@ def kill_often(folder: Path, n_ordeals: int, n_kills: int, seed: int) -> Iterato
         How often to begin anew, and how many kills then follow each other.
     seed
         Of the moments.
+    dataset
+        What to process, with all that is done by default; tiny subjects when absent, quickly.
     """
-    root = tiny_dataset(folder / 'bids')
+    root = dataset or tiny_dataset(folder / 'bids')
     output, log = folder / 'out', folder / 'log'
-    arguments = root, output, 'participant', '--nprocs', 2, *QUICK
+    arguments = root, output, 'participant', '--nprocs', 2, *(() if dataset else QUICK)
     undisturbed = run(*arguments, log=log)
     assert undisturbed.wait() == 0, undisturbed.said()
     n_lines = len(undisturbed.said().splitlines())
     expected = products(output)
+    longest = LONG_STEP if dataset else STEP
     chance = random.Random(seed)  # noqa: S311 (no secret)
     for _ in range(n_ordeals):
         shutil.rmtree(output)
         kills = []
         for _ in range(n_kills):
-            line, rest = chance.randrange(n_lines), chance.uniform(0, STEP)
+            line, rest = chance.randrange(n_lines), chance.uniform(0, longest)
             kills.append(_kill(start(*arguments, log=log), line, rest, output))
         last = run(*arguments, log=log)
         changed = dict(products(output).items() ^ expected.items())
@@ -131,12 +137,14 @@ def main() -> None:
     parser.add_argument('--ordeals', type=int, default=5)
     parser.add_argument('--kills', type=int, default=4)
     parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument('--dataset', type=Path, help='process this one, and all of it')
     options = parser.parse_args()
     write = sys.stdout.write
     write('| ordeal | killed after | gone in | half files | then | differences | left |\n')
     write('|---|---|---|---|---|---|---|\n')
     with tempfile.TemporaryDirectory() as folder:
-        ordeals = kill_often(Path(folder), options.ordeals, options.kills, options.seed)
+        counts = options.ordeals, options.kills, options.seed
+        ordeals = kill_often(Path(folder), *counts, options.dataset)
         for number, ordeal in enumerate(ordeals, start=1):
             for kill in ordeal.kills:
                 gone = f'{1000 * kill.n_seconds_to_end:.0f} ms'
