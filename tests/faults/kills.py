@@ -85,7 +85,8 @@ def kill_often(
     folder
         An empty one.
     n_ordeals, n_kills
-        How often to begin anew, and how many kills then follow each other.
+        How often to begin anew, and how many kills then follow each other; fewer where the app
+        is done before.
     seed
         Of the moments.
     dataset
@@ -105,24 +106,30 @@ def kill_often(
         kills = []
         for _ in range(n_kills):
             line, rest = chance.randrange(n_lines), chance.uniform(0, longest)
-            kills.append(_kill(start(*arguments, log=log), line, rest, output))
+            kill = _kill(start(*arguments, log=log), line, rest, output)
+            if kill is None:
+                break
+            kills.append(kill)
         last = run(*arguments, log=log)
         changed = dict(products(output).items() ^ expected.items())
         left = tuple(half_files(output))
         yield Ordeal(tuple(kills), last.wait(), tuple(sorted(changed)), left)
 
 
-def _kill(app: App, line: int, rest: float, output: Path) -> Kill:
-    """Kill the app a while after so many lines of its log."""
+def _kill(app: App, line: int, rest: float, output: Path) -> Kill | None:
+    """Kill the app a while after so many lines of its log; None where it was done before."""
     app.wait_until(lambda: app.said().count('\n') >= line)
     time.sleep(rest)
     app.process.kill()
     killed = time.monotonic()
-    assert app.wait() in (-signal.SIGKILL, 0)
+    exit_code = app.wait()
+    assert exit_code in (-signal.SIGKILL, 0)
     while app.group() and time.monotonic() < killed + 60:
         time.sleep(0.002)
     seconds = time.monotonic() - killed
     assert not app.group(), 'a process outlived the app'
+    if exit_code == 0:
+        return None
     return Kill(_last_words(app), seconds, len(half_files(output)))
 
 
