@@ -17,6 +17,7 @@ from torch import Tensor
 from aslprep_nn.estimation.measurements import Measurements
 from aslprep_nn.estimation.profile import N_ATT, Profile, profile
 from aslprep_nn.estimation.series import PerfusionSeries
+from aslprep_nn.estimation.smoothing import smooth
 from aslprep_nn.network.conditioning import N_BOUNDS, amplitudes, conditions
 
 #: Grid points per channel: probabilities are summed over them, drops and amplitudes sampled.
@@ -27,11 +28,10 @@ MIDDLE_ATT = 1.5
 N_MOMENTS = 4
 #: Least reference amplitude, in posterior standard deviations: nothing is divided by noise.
 LEAST_SCALE = 0.1
-#: No candidate is shown to be further off [posterior standard deviations].
+#: No step is shown to be larger [posterior standard deviations].
 FARTHEST = 20.0
-#: A candidate so far off is hardly offered: it is of another tissue [posterior standard
-#: deviations]. Offered in full, the few that are far off would outweigh all others in training.
-DOUBTFUL = 4.0
+#: How far around a voxel steps are compared with what noise explains [voxel].
+AROUND = 2.0
 #: What stands for the moments outside the mask: no amplitude, unit standard deviation.
 OUTSIDE = (0.0, 1.0, 0.0, 1.0)
 
@@ -52,17 +52,17 @@ class FeatureSettings:
     def n_channels(self) -> int:
         """Number of channels."""
         apiece = 2 * N_ATT // POINTS_PER_CHANNEL + N_ATT // POINTS_PER_AMPLITUDE + N_MOMENTS
-        return apiece * len(self.smoothings) + self.n_amplitude_candidates + self.n_att_candidates
+        return apiece * len(self.smoothings) + self.n_amplitude_steps + self.n_att_steps
 
     @property
-    def n_att_candidates(self) -> int:
-        """Number of other estimates of ATT: one per smoothing."""
+    def n_att_steps(self) -> int:
+        """Number of steps of ATT: one per smoothing."""
         return len(self.smoothings) - 1
 
     @property
-    def n_amplitude_candidates(self) -> int:
-        """Number of other estimates of the amplitude: one per smoothing, and per pair of them."""
-        return self.n_att_candidates + len(list(combinations(self.smoothings, 2)))
+    def n_amplitude_steps(self) -> int:
+        """Number of steps of the amplitude: one per smoothing, and per pair of them."""
+        return self.n_att_steps + len(list(combinations(self.smoothings, 2)))
 
     @property
     def n_conditions(self) -> int:
@@ -98,9 +98,9 @@ class NetworkInput:
         Amplitude relative to the noise, by label type, ``(..., slice, amplitude)``.
     posterior
         What the network corrects; 0 outside the mask, its standard deviations 1.
-    candidates
-        How far towards other estimates of amplitude, and then of ATT, it could be moved in its
-        standard deviations, ``(..., slice, candidate, x, y)``.
+    steps
+        How far each smoothing would move the amplitude, and then ATT, in posterior standard
+        deviations, less where there is more than noise to smooth, ``(..., slice, step, x, y)``.
     scale
         Reference amplitude by which all others were divided, ``(..., 1, 1, 1)`` [mL/100 g/min].
     """
@@ -110,7 +110,7 @@ class NetworkInput:
     conditions: Tensor
     amplitudes: Tensor
     posterior: Posterior
-    candidates: Tensor
+    steps: Tensor
     scale: Tensor
 
     @classmethod
@@ -140,7 +140,7 @@ class NetworkInput:
             features=change(self.features, 0.0),
             mask=change(self.mask, False),
             posterior=posterior,
-            candidates=change(self.candidates, 0.0),
+            steps=change(self.steps, 0.0),
         )
 
     def copied(self) -> NetworkInput:
@@ -162,9 +162,9 @@ def network_input(series: PerfusionSeries, settings: FeatureSettings | None = No
     profiles = [profile(m, series.voxel_noise) for m in measured]
     scale = _scale(profiles[-1])
     moments = [_posterior(p, scale) for p in profiles]
-    others = _candidates(profiles, moments, scale)
+    steps = _steps(profiles, moments, scale)
     channels = [_channels(p, q, scale) for p, q in zip(profiles, moments, strict=True)]
-    channels.append(others.asinh())
+    channels.append(steps.asinh())
     plain = series.measurements()
     return NetworkInput(
         features=series.image(torch.cat(channels)).movedim(0, 1),
@@ -177,7 +177,7 @@ def network_input(series: PerfusionSeries, settings: FeatureSettings | None = No
                 for part, outside in zip(moments[0], OUTSIDE, strict=True)
             )
         ),
-        candidates=series.image(_offered(others)).movedim(0, 1),
+        steps=_reliable(series.image(steps), series.inside).movedim(0, 1),
         scale=scale.reshape(1, 1, 1),
     )
 
@@ -211,27 +211,51 @@ def _channels(found: Profile, moments: Posterior, scale: Tensor) -> Tensor:
     return torch.cat([pooled.sum(1), drop, (amplitude / scale).asinh(), torch.stack(summary)])
 
 
-def _candidates(profiles: list[Profile], moments: list[Posterior], scale: Tensor) -> Tensor:
-    """Compare other estimates with the posterior mean of the voxel itself.
+def _steps(profiles: list[Profile], moments: list[Posterior], scale: Tensor) -> Tensor:
+    """Lead from the posterior mean of a voxel alone to that of its smoothest surroundings.
 
-    Those of smoothed data, and the amplitude of lightly smoothed data at the ATT of strongly
-    smoothed data, which much of the gain of neighbours comes from (see `estimation.hybrid`).
+    An amplitude has a smoothing of its own and one, at least as strong, of the ATT it is taken
+    at: much of what neighbours give comes from there (see `estimation.hybrid`). A step smooths
+    once more; the amplitude where it can, else the ATT. Unlike the estimates themselves, their
+    steps share little noise, so that a share of one can be learnt without the others.
 
     Returns
     -------
-    Amplitudes, then ATT, in posterior standard deviations, ``(candidate, voxel)``.
+    Steps of the amplitude, then of ATT, in posterior standard deviations, ``(step, voxel)``.
     """
-    own, *smoother = moments
-    amplitude = [other.amplitude for other in smoother]
-    for (lightly, _), (_, strongly) in combinations(zip(profiles, moments, strict=True), 2):
-        amplitude.append(lightly.amplitude_at(strongly.att) / scale)
-    far = [(one - own.amplitude) / own.amplitude_std for one in amplitude]
-    far += [(other.att - own.att) / own.att_std for other in smoother]
-    if not far:
+    own, n = moments[0], len(moments)
+    amplitude = {
+        (light, strong): moments[light].amplitude
+        if light == strong
+        else profiles[light].amplitude_at(moments[strong].att) / scale
+        for strong in range(n)
+        for light in range(strong + 1)
+    }
+    steps = [
+        (found - amplitude[(light - 1, strong) if light else (0, strong - 1)]) / own.amplitude_std
+        for (light, strong), found in amplitude.items()
+        if strong
+    ]
+    steps += [(moments[k].att - moments[k - 1].att) / own.att_std for k in range(1, n)]
+    if not steps:
         return own.att.new_zeros(0, len(own.att))
-    return torch.stack(far).clamp(-FARTHEST, FARTHEST)
+    return torch.stack(steps).clamp(-FARTHEST, FARTHEST)
 
 
-def _offered(candidates: Tensor) -> Tensor:
-    """Withdraw candidates that are far off, as bilateral filters do (Tomasi & Manduchi 1998)."""
-    return candidates * (-(candidates / DOUBTFUL).square()).exp()
+def _reliable(steps: Tensor, inside: Tensor) -> Tensor:
+    """Shrink steps where they are larger than noise makes them, as a Wiener filter does.
+
+    Noise alone gives steps of less than one standard deviation. Where their mean square around
+    a voxel is larger, smoothing takes detail away (Lee 1980). Without this the few steps that
+    are far too large would outweigh all others in training.
+
+    Parameters
+    ----------
+    steps
+        ``(step, slice, x, y)``.
+    inside
+        ``(slice, x, y)``.
+    """
+    within = inside.to(steps).expand_as(steps)
+    around, _ = smooth(steps.square(), within, {2: AROUND, 3: AROUND})
+    return steps / (1 + around.to(steps))

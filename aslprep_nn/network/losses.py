@@ -161,7 +161,8 @@ class BiasVarianceError(Loss):
 
     The product of two independent errors has the squared bias as its expectation, half their
     squared difference the variance. Unlike a limit on the variance this keeps paying for what
-    averaging over neighbours gains beyond the bound of a single voxel.
+    averaging over neighbours gains beyond the bound of a single voxel. It is divided by the
+    root of the dial, or phantoms with a high one would decide alone what is learnt.
     """
 
     fewest_draws = 2
@@ -172,7 +173,7 @@ class BiasVarianceError(Loss):
         errors = draws - target.truth
         first, second = errors[:n_pairs], errors[n_pairs : 2 * n_pairs]
         squared_bias, variance = first * second, (first - second).square() / 2
-        return (target.dial * squared_bias + variance) / target.bound
+        return (target.dial * squared_bias + variance) / (target.bound * target.dial.sqrt())
 
 
 def _squares_per_bound(draws: Tensor, target: Target) -> Tensor:

@@ -138,19 +138,22 @@ class AmplitudeAwareNetwork(nn.Module):
             _Block(widths[level + 1] + widths[level], widths[level], settings, modulated=True)
             for level in reversed(range(settings.n_levels - 1))
         )
-        n_outputs = N_OUTPUTS + sum(self._n_candidates)
+        n_outputs = N_OUTPUTS + sum(self._n_steps)
         # the voxel's own channels come once more: normalisation has taken their size away
         self.decide = nn.Sequential(nn.Conv2d(2 * settings.width, 2 * settings.width, 1), nn.SiLU())
         self.head = nn.Conv2d(2 * settings.width, n_outputs, 1)
         self.gain = nn.Linear(N_AMPLITUDES, n_outputs) if path.reaches_output else None
-        for parameter in (*self.head.parameters(), *(self.gain.parameters() if self.gain else ())):
-            nn.init.zeros_(parameter)
+        # how much to smooth depends on protocol and noise before it depends on the voxel
+        self.everywhere = nn.Linear(wide, n_outputs)
+        for layer in (self.head, self.everywhere, self.gain):
+            for parameter in layer.parameters() if layer is not None else ():
+                nn.init.zeros_(parameter)
 
     @property
-    def _n_candidates(self) -> list[int]:
-        """Number of candidates for amplitude and ATT."""
+    def _n_steps(self) -> list[int]:
+        """Number of steps of amplitude and ATT."""
         features = self.settings.features
-        return [features.n_amplitude_candidates, features.n_att_candidates]
+        return [features.n_amplitude_steps, features.n_att_steps]
 
     def forward(self, given: NetworkInput, dial: Tensor) -> Estimate:
         """Estimate one volume, or several of one size.
@@ -173,6 +176,7 @@ class AmplitudeAwareNetwork(nn.Module):
         if self.gain is not None:
             gain = torch.tanh(self.gain(given.amplitudes.flatten(0, -2)))
             output = output * (1 + gain[..., None, None])
+        output = output + self.everywhere(condition)[..., None, None]
         output = (output * mask).reshape(*shape[:-3], -1, *shape[-2:])
         return self._correct(given, output.float())
 
@@ -221,12 +225,12 @@ class AmplitudeAwareNetwork(nn.Module):
     def _correct(self, given: NetworkInput, output: Tensor) -> Estimate:
         """Apply corrections in posterior standard deviations, and multiply the scale back.
 
-        A correction is free, plus a share of the way to each candidate.
+        A correction is free, plus a share of each step of smoothing.
         """
-        corrections, *shares = torch.split(output, [N_OUTPUTS, *self._n_candidates], -3)
+        corrections, *shares = torch.split(output, [N_OUTPUTS, *self._n_steps], -3)
         amplitude, att, log_amplitude_std, log_att_std = corrections.unbind(-3)
-        others = torch.split(given.candidates, self._n_candidates, -3)
-        to_amplitude, to_att = ((s * o).sum(-3) for s, o in zip(shares, others, strict=True))
+        steps = torch.split(given.steps, self._n_steps, -3)
+        to_amplitude, to_att = ((a * b).sum(-3) for a, b in zip(shares, steps, strict=True))
         amplitude, att = amplitude + to_amplitude, att + to_att
         known = given.posterior
         path = self.settings.amplitude_path

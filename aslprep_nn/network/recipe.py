@@ -93,9 +93,9 @@ class TrainingRecipe:
     """
 
     seed: int = 1
-    n_steps: int = 6500
+    n_steps: int = 11000
     loss: LossName = LossName.BIAS_VARIANCE
-    balance: float = 0.5
+    balance: float = 1.0
     likelihood: float = 1.0
     reconstruction: float = 0.0
     amplitude: float = 0.0
@@ -112,7 +112,7 @@ class TrainingRecipe:
     size: int = 48
     pool: int = 20
     renewal: int = 6
-    known_physics: float = 0.75
+    known_physics: float = 0.8
     amplitude_path: AmplitudePath = AmplitudePath.FULL
     surroundings: Surroundings = Surroundings.SPATIAL
     width: int = 24

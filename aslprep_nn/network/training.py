@@ -20,6 +20,8 @@ from aslprep_nn.simulation.dice import Dice, Interval
 #: Batches from this number on are for checks; training never comes so far.
 FIRST_CHECK, N_CHECKS = 500_000, 8
 CHECKPOINT = 'checkpoint.pt'
+#: How often a phantom is learnt from at the end of the dial that is used unless another is asked.
+LEAST_DIAL = 0.5
 #: Names of what a check measures, in the order of the parameters.
 PARAMETERS = ('cbf', 'att')
 
@@ -96,7 +98,9 @@ def pick(pool: list[Sample], recipe: TrainingRecipe, step: int) -> tuple[list[Sa
         mirrored(pool[number], tuple(axis for axis in (-2, -1) if dice.happens(0.5)))
         for number in numbers
     ]
-    return picked, dice.log_uniform(Interval(*DIAL_RANGE), len(picked))
+    dials = dice.log_uniform(Interval(*DIAL_RANGE), len(picked))
+    least = dice.chance(LEAST_DIAL, len(picked))
+    return picked, torch.where(least, DIAL_RANGE[0], dials)
 
 
 def checking_samples(

@@ -15,11 +15,11 @@ from aslprep_nn.simulation.grid import FWHM_PER_SIGMA
 #: Mean peak of grey matter over the noise of the mean of all repetitions.
 SNR = Interval(1.0, 50.0)
 #: How often noise is correlated between neighbours, and over how much [voxel].
-CORRELATED, FWHM = 0.6, Interval(0.2, 1.5)
+CORRELATED, FWHM = 0.5, Interval(0.2, 1.5)
 #: How often flow changes between volumes, and by how much (standard deviation, fraction).
-PULSATILE, FLUCTUATION = 0.5, Interval(0.02, 0.25)
+PULSATILE, FLUCTUATION = 0.35, Interval(0.02, 0.25)
 #: How often label and control do not quite align, and by how much (sd) [voxel].
-RESTLESS, DISPLACEMENT = 0.4, Interval(0.002, 0.05)
+RESTLESS, DISPLACEMENT = 0.25, Interval(0.002, 0.05)
 #: What background suppression leaves of static tissue, as a fraction of M0.
 STATIC = Interval(0.03, 0.4)
 #: How well noise is known when nothing was repeated: high rather than low.

@@ -1,15 +1,17 @@
 """The network: it starts from the posterior mean, keeps the amplitude, and stays in its mask."""
 
 from dataclasses import replace
-from itertools import combinations
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from aslprep_nn.estimation.profile import fit_posterior_mean, profile
 from aslprep_nn.maps import FitStatus
 from aslprep_nn.network.apply import estimate
-from aslprep_nn.network.features import DOUBTFUL, NetworkInput, network_input
+from aslprep_nn.network.features import FeatureSettings, NetworkInput, network_input
 from aslprep_nn.network.model import (
     AmplitudeAwareNetwork,
     AmplitudePath,
@@ -65,38 +67,50 @@ def test_untrained_maps_are_those_of_the_posterior_mean(make_brain):
     assert (maps.status[~series.mask.flatten()] == FitStatus.OUTSIDE).all()
 
 
-def test_a_share_of_one_turns_an_estimate_into_its_candidate(make_brain):
-    """Candidates are amplitudes of three smoothings, then of six pairs, then three ATT.
-
-    One that is several standard deviations off is offered in part.
-    """
-    series, made = make_brain(noise=2e-3).series, network(trained=False)
-    smoothings = made.settings.features.smoothings
+def test_all_steps_together_lead_to_the_smoothest_estimate(make_brain):
+    """Amplitude smoothed by i at the ATT of j > i, or of j itself: one step smooths once more."""
+    series = make_brain(noise=2e-3).series
+    smoothings = (0.0, 0.7, 1.5)
     profiles = [
         profile(series.smoothed(sigma) if sigma else series.measurements(), series.voxel_noise)
         for sigma in smoothings
     ]
-    pairs = list(combinations(range(4), 2))
-    expected = [
-        *((4 + i, profiles[i + 1].amplitude, 'amplitude') for i in range(3)),
-        *(
-            (7 + n, profiles[i].amplitude_at(profiles[j].att), 'amplitude')
-            for n, (i, j) in enumerate(pairs)
-        ),
-        *((13 + i, profiles[i + 1].att, 'att') for i in range(3)),
-    ]
-    for output, wanted, name in expected:
+    own, lightly, strongly = profiles
+    walks = {
+        ('amplitude', (0,)): own.amplitude_at(lightly.att),
+        ('amplitude', (0, 1)): lightly.amplitude,
+        ('amplitude', (0, 2)): own.amplitude_at(strongly.att),
+        ('amplitude', (0, 2, 3)): lightly.amplitude_at(strongly.att),
+        ('amplitude', (0, 2, 3, 4)): strongly.amplitude,
+        ('att', (5,)): lightly.att,
+        ('att', (5, 6)): strongly.att,
+    }
+    steps = network_input(series, FeatureSettings(smoothings)).features[:, -7:].sinh()
+    for (name, walk), wanted in walks.items():
+        moved = sum(series.voxels(steps[:, step].movedim(0, -1)) for step in walk)
+        start, std = getattr(own, name), getattr(own, f'{name}_std')
+        torch.testing.assert_close(start + moved * std, wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_a_share_of_one_takes_a_step_as_far_as_it_is_reliable(make_brain):
+    series, made = make_brain(noise=2e-3).series, network(trained=False)
+    given = network_input(series)
+    inside = given.mask[:, 0].numpy().astype(float)
+    names = ['amplitude'] * 9 + ['att'] * 3
+    for number, name in enumerate(names):
         with torch.no_grad():
             made.head.bias.zero_()
-            made.head.bias[output] = 1.0
-        found = getattr(run(made, series), name)[series.inside]
-        own, std = getattr(profiles[0], name), getattr(profiles[0], f'{name}_std')
-        far = (wanted - own) / std
-        offered = own + (wanted - own) * (-(far / DOUBTFUL).square()).exp()
-        torch.testing.assert_close(found, offered, rtol=1e-3, atol=1e-3)
-        near = far.abs() < 0.4
-        assert near.any()
-        assert ((found - wanted).abs() / std)[near].max() < 0.01
+            made.head.bias[4 + number] = 1.0
+        found = getattr(made(given, ONE), name).detach().numpy()
+        step = given.features[:, number - len(names)].sinh().numpy()
+        blur = partial(gaussian_filter, sigma=(0, 2, 2), mode='constant', truncate=3.5)
+        around = blur(step**2 * inside) / np.maximum(blur(inside), 1e-9)
+        start, std = (
+            getattr(given.posterior, part).numpy() * (given.scale.item() if part[:2] == 'am' else 1)
+            for part in (name, f'{name}_std')
+        )
+        expected = (start + std * step / (1 + around)) * inside
+        np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-3)
 
 
 def test_one_delay_or_no_voxel_is_no_trouble(make_brain):
