@@ -79,3 +79,9 @@ def test_one_volume_and_an_empty_mask_move_nothing():
     twice = np.concatenate([volume, volume])
     found = align_alike(twice, AFFINE, np.zeros_like(HEAD))
     np.testing.assert_array_equal(found, np.tile(np.eye(4), (2, 1, 1)))
+
+
+def test_what_is_found_repeats_to_the_last_bit(true):
+    volumes = np.stack([head_at(each) for each in true])
+    found = {align_alike(volumes.copy(), AFFINE, HEAD).tobytes() for _ in range(4)}
+    assert len(found) == 1
