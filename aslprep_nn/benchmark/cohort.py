@@ -1,7 +1,7 @@
 """What a cohort costs: looking at it, starting, the group level, and two cores instead of one.
 
 The app is started as users start it. Subjects are one simulated subject under many names: its
-files are linked, so that a thousand of them take no room.
+images are linked, so that a thousand of them take no room.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 from aslprep_nn.estimation.benchmark.scenarios import Row, Table
@@ -95,7 +96,11 @@ def label(number: int) -> str:
 def simulated_cohort(folder: Path, n_subjects: int) -> Path:
     """Write one simulated subject and link it under many names; return the dataset."""
     source = folder / 'source'
-    write_study(source, Study(Preset.DEMO, n_subjects=1))
+    study = Study(Preset.DEMO, n_subjects=1)
+    # In a process of its own: what this one holds counts as memory of all that it starts.
+    simulating = get_context('spawn').Process(target=write_study, args=(source, study))
+    simulating.start()
+    simulating.join()
     root = folder / 'bids'
     root.mkdir()
     os.link(source / 'dataset_description.json', root / 'dataset_description.json')
@@ -116,13 +121,17 @@ def multiply(output: Path, n_subjects: int) -> None:
 
 
 def _copy_names(source: Path, target: Path, name: str) -> None:
-    """Link the files of a subject under the names of another one."""
+    """Link the files of a subject under the names of another one; JSON files name it inside."""
     for path in source.rglob('*'):
         if path.is_file():
             own = target / path.relative_to(source)
             renamed = own.with_name(own.name.replace(name, target.name))
             renamed.parent.mkdir(parents=True, exist_ok=True)
-            os.link(path, renamed)
+            if path.suffix == '.json':
+                text = path.read_text(encoding='utf-8')
+                renamed.write_text(text.replace(name, target.name), encoding='utf-8')
+            else:
+                os.link(path, renamed)
 
 
 @dataclass(frozen=True)

@@ -100,16 +100,17 @@ def find_empty_volumes(path: Path, root: Path) -> tuple[int, ...]:
     """
     name = str(path.relative_to(root))
     data = _values(path, name)
-    usable = np.isfinite(data) & (data != 0)
-    if not usable.any():
-        found = 'nothing but zeros' if np.isfinite(data).any() else 'nothing but NaN or infinity'
+    finite = np.isfinite(data)
+    data = data if finite.all() else np.where(finite, data, 0)
+    filled = np.asarray(data.any(axis=(0, 1, 2))).reshape(-1)
+    if not filled.any():
+        found = 'nothing but zeros' if finite.any() else 'nothing but NaN or infinity'
         raise ImageError(Problem(name, 'values', found, 'measured intensities', COPY_AGAIN))
-    largest = max(abs(float(data[usable].min())), abs(float(data[usable].max())))
+    largest = max(abs(float(data.min())), abs(float(data.max())))
     if largest > float(np.finfo(np.float32).max):
         remedy = 'Check scl_slope and scl_inter in the header, and convert the image again.'
         expected = 'at most 3.4e38, what single precision holds'
         raise ImageError(Problem(name, 'values', f'up to {largest:.3g}', expected, remedy))
-    filled = usable.any(axis=(0, 1, 2)).reshape(-1)
     return tuple(int(index) for index in np.flatnonzero(~filled))
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TypedDict
 
@@ -30,6 +33,9 @@ from aslprep_nn.bids.sidecar import Sidecar, read_sidecar
 from aslprep_nn.errors import AslprepError, MetadataError, Problem
 from aslprep_nn.run import ASLRun, GivenRun, M0Plan, RefusedRun
 from aslprep_nn.settings import Settings
+
+#: Runs from which on several processes read them, and how many each takes at once.
+MANY, CHUNK = 100, 10
 
 
 class _PlanFacts(TypedDict):
@@ -61,8 +67,21 @@ def read_runs(
         )
         for path in shared
     }
-    read = [read_run(dataset, path, settings) for path in series if path not in shared]
+    read = _read_each(dataset, [path for path in series if path not in shared], settings)
     return sorted([*read, *refused.values()], key=lambda reading: reading.name)
+
+
+def _read_each(
+    dataset: Dataset, series: Sequence[Path], settings: Settings
+) -> list[ASLRun | GivenRun | RefusedRun]:
+    """Read runs that have names of their own; many are shared out to processes."""
+    read = partial(read_run, dataset, settings=settings)
+    if len(series) < MANY or settings.n_processes < 2:
+        return [read(path) for path in series]
+    # Each image is read to its last byte, and decompressing it is what takes the time.
+    context = get_context('forkserver')
+    with ProcessPoolExecutor(settings.n_processes, mp_context=context) as processes:
+        return list(processes.map(read, series, chunksize=CHUNK))
 
 
 def read_run(dataset: Dataset, series: Path, settings: Settings) -> ASLRun | GivenRun | RefusedRun:

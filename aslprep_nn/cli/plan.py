@@ -14,8 +14,10 @@ from aslprep_nn.run import ASLRun, GivenRun, RefusedRun
 from aslprep_nn.settings import Settings
 from aslprep_nn.writing import write_atomically
 
-#: Runs that share a problem are named up to here, then counted.
+#: Runs that share a problem or a plan are named up to here, then counted.
 MOST_NAMED = 5
+#: More runs than this are not shown one by one where their plans are the same.
+MOST_SHOWN = 20
 
 
 def show_plan(
@@ -35,15 +37,12 @@ def show_plan(
         Names the output folder.
     """
     console = Console()
-    for reading in readings:
-        if isinstance(reading, GivenRun):
-            console.print(_plan_table(reading))
-            for note in reading.notes:
-                console.print(f'Note: {note}', markup=False)
-        elif isinstance(reading, ASLRun):
-            console.print(_plan_table(reading))
-            for note in (*reading.notes, *reading.estimation.notes):
-                console.print(f'Note: {note}', markup=False)
+    for alike in _alike([each for each in readings if not isinstance(each, RefusedRun)]):
+        console.print(_plan_table(alike[0]))
+        for note in _notes(alike[0]):
+            console.print(f'Note: {note}', markup=False)
+        if len(alike) > 1:
+            console.print(f'The same for {_named([run.name for run in alike[1:]])}', markup=False)
     if problems or any(isinstance(reading, RefusedRun) for reading in readings):
         console.print(listing(readings, problems))
     content = {
@@ -52,7 +51,7 @@ def show_plan(
             {
                 'run': reading.name,
                 'plan': [vars(row) for row in reading.plan],
-                'notes': [*reading.notes, *reading.estimation.notes],
+                'notes': _notes(reading),
             }
             for reading in readings
             if isinstance(reading, ASLRun)
@@ -61,7 +60,7 @@ def show_plan(
             {
                 'run': reading.name,
                 'plan': [vars(row) for row in reading.plan],
-                'notes': list(reading.notes),
+                'notes': _notes(reading),
             }
             for reading in readings
             if isinstance(reading, GivenRun)
@@ -75,6 +74,27 @@ def show_plan(
     path = settings.output_dir / 'logs' / 'plan.json'
     write_atomically(path, as_json(content))
     console.print(f'Written to {path}', markup=False)
+
+
+def _alike(runs: Sequence[ASLRun | GivenRun]) -> list[list[ASLRun | GivenRun]]:
+    """Put runs together whose plan differs in nothing but their name, where there are many."""
+    groups: dict[object, list[ASLRun | GivenRun]] = {}
+    for run in runs:
+        words = [word for row in run.plan for word in (row.name, row.value, row.source)]
+        said = tuple(word.replace(run.name, '') for word in (*words, *_notes(run)))
+        groups.setdefault(said if len(runs) > MOST_SHOWN else run.name, []).append(run)
+    return list(groups.values())
+
+
+def _notes(run: ASLRun | GivenRun) -> list[str]:
+    """List what has to be said of a run, what concerns its estimators last."""
+    return [*run.notes, *(run.estimation.notes if isinstance(run, ASLRun) else ())]
+
+
+def _named(runs: Sequence[str]) -> str:
+    """Name a few runs, and count all."""
+    names = ', '.join(runs[:MOST_NAMED]) + (', …' if len(runs) > MOST_NAMED else '')
+    return f'{len(runs)} other {"run" if len(runs) == 1 else "runs"}: {names}'
 
 
 def listing(
@@ -114,9 +134,7 @@ def _entry(group: Sequence[tuple[Problem, str]]) -> Text:
     text.append(f'\n{problem.remedy}', style='green')
     others = [run for _, run in group[1:]]
     if others:
-        named = ', '.join(others[:MOST_NAMED]) + (', …' if len(others) > MOST_NAMED else '')
-        runs = 'other run' if len(others) == 1 else 'other runs'
-        text.append(f'\nThe same in {len(others)} {runs}: {named}', style='yellow')
+        text.append(f'\nThe same in {_named(others)}', style='yellow')
     return text
 
 
