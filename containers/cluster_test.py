@@ -62,6 +62,7 @@ class Cohort:
         return subprocess.run(
             [*map(str, command)],
             env=self.environment,
+            cwd=self.folder,
             capture_output=True,
             text=True,
             check=False,

@@ -101,6 +101,8 @@ def simulated_cohort(folder: Path, n_subjects: int) -> Path:
     simulating = get_context('spawn').Process(target=write_study, args=(source, study))
     simulating.start()
     simulating.join()
+    if simulating.exitcode:
+        raise RuntimeError(f'the simulation ended with {simulating.exitcode}')
     root = folder / 'bids'
     root.mkdir()
     os.link(source / 'dataset_description.json', root / 'dataset_description.json')

@@ -9,6 +9,8 @@ from torch import Tensor
 
 #: Standard deviations at which the kernel is cut off.
 CUT_OFF = 3.5
+#: How far around a voxel `mean_around` looks, the standard deviation of a Gaussian [voxel].
+AROUND = 2.0
 
 
 def smooth(mean: Tensor, weight: Tensor, sigma: Mapping[int, float]) -> tuple[Tensor, Tensor]:
@@ -41,6 +43,20 @@ def smooth(mean: Tensor, weight: Tensor, sigma: Mapping[int, float]) -> tuple[Te
     average = torch.where(seen, weighted / torch.where(seen, total, 1), 0)
     precision = torch.where(seen, total.square() / torch.where(seen, total_squared, 1), 0)
     return average, precision
+
+
+def mean_around(images: Tensor, inside: Tensor) -> Tensor:
+    """Average every image over some two voxels around each voxel, inside a mask.
+
+    Parameters
+    ----------
+    images
+        ``(image, slice, x, y)``.
+    inside
+        ``(slice, x, y)``.
+    """
+    average, _ = smooth(images, inside.to(images).expand_as(images), {2: AROUND, 3: AROUND})
+    return average
 
 
 def _kernel(sigma: float, n_points: int) -> Tensor:

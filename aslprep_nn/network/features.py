@@ -17,7 +17,7 @@ from torch import Tensor
 from aslprep_nn.estimation.measurements import Measurements
 from aslprep_nn.estimation.profile import N_ATT, Profile, profile
 from aslprep_nn.estimation.series import PerfusionSeries
-from aslprep_nn.estimation.smoothing import smooth
+from aslprep_nn.estimation.smoothing import mean_around
 from aslprep_nn.network.conditioning import N_BOUNDS, amplitudes, conditions
 
 #: Grid points per channel: probabilities are summed over them, drops and amplitudes sampled.
@@ -30,8 +30,6 @@ N_MOMENTS = 4
 LEAST_SCALE = 0.1
 #: No step is shown to be larger [posterior standard deviations].
 FARTHEST = 20.0
-#: How far around a voxel steps are compared with what noise explains [voxel].
-AROUND = 2.0
 #: What stands for the moments outside the mask: no amplitude, unit standard deviation.
 OUTSIDE = (0.0, 1.0, 0.0, 1.0)
 
@@ -256,6 +254,4 @@ def _reliable(steps: Tensor, inside: Tensor) -> Tensor:
     inside
         ``(slice, x, y)``.
     """
-    within = inside.to(steps).expand_as(steps)
-    around, _ = smooth(steps.square(), within, {2: AROUND, 3: AROUND})
-    return steps / (1 + around.to(steps))
+    return steps / (1 + mean_around(steps.square(), inside).to(steps))

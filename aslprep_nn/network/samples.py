@@ -11,7 +11,7 @@ from torch.nn.functional import pad
 from torch.utils.data import DataLoader, Dataset
 
 from aslprep_nn.estimation.series import PerfusionSeries
-from aslprep_nn.estimation.smoothing import smooth
+from aslprep_nn.estimation.smoothing import mean_around
 from aslprep_nn.network.features import NetworkInput
 from aslprep_nn.network.features import network_input as look
 from aslprep_nn.network.losses import Target
@@ -21,8 +21,6 @@ from aslprep_nn.simulation.training import TrainingBatch, TrainingSettings, draw
 
 #: Seeds of different batches lie this far apart, so that no two recipes share one by accident.
 SEED_STRIDE = 1_000_003
-#: How far around a voxel the error of the posterior mean is averaged [voxel].
-AROUND = 2.0
 
 
 @dataclass(frozen=True)
@@ -106,8 +104,7 @@ def raised_bound(given: NetworkInput, target: Target, recipe: TrainingRecipe) ->
     known = given.posterior
     plain = torch.stack([known.amplitude * given.scale, known.att])
     square = (plain - target.truth.unsqueeze(1)).square().mean(1)
-    inside = target.mask.to(square).expand_as(square)
-    around, _ = smooth(square, inside, {2: AROUND, 3: AROUND})
+    around = mean_around(square, target.mask)
     bound = target.bound + floor.square()
     return torch.maximum(bound, torch.where(target.mask, around.to(bound), 0) / recipe.tolerance**2)
 
