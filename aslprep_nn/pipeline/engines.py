@@ -21,6 +21,7 @@ from nipype.pipeline.plugins.base import DistributedPluginBase, PluginBase
 from nipype.pipeline.plugins.multiproc import run_node
 
 from aslprep_nn.errors import Problem, UsageError
+from aslprep_nn.pipeline.bookkeeping import WORKFLOW
 from aslprep_nn.settings import Plugin, Settings
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def open_engine(n_runs: int, settings: Settings, watch: Watch) -> Iterator[Plugi
             case Plugin.SLURM:
                 yield _SlurmPlugin(plugin_args=told | dict(settings.plugin.arguments))
             case Plugin.DASK:
-                client = _connect(opened, dict(settings.plugin.arguments), n_workers)
+                logs = settings.work_dir / WORKFLOW / 'batch'  # where Nipype's SLURM engine has its
+                client = _connect(opened, dict(settings.plugin.arguments), n_workers, logs)
                 yield _DaskPlugin(client, told)
             case Plugin.MULTIPROC if n_workers > 1:
                 # Forking hangs once torch has used threads: workers start afresh.
@@ -138,7 +140,9 @@ class _DaskPlugin(DistributedPluginBase):  # type: ignore[misc]
         del self._futures[taskid]
 
 
-def _connect(opened: ExitStack, arguments: dict[str, str | int], n_workers: int) -> Client:
+def _connect(
+    opened: ExitStack, arguments: dict[str, str | int], n_workers: int, logs: Path
+) -> Client:
     """Connect to a Dask scheduler that runs, or start one with its workers.
 
     Parameters
@@ -150,6 +154,8 @@ def _connect(opened: ExitStack, arguments: dict[str, str | int], n_workers: int)
         known to dask-jobqueue, with ``jobs`` and what its class takes; else workers start here.
     n_workers
         To start here.
+    logs
+        Folder for what jobs print.
     """
     from distributed import Client, LocalCluster  # noqa: PLC0415
 
@@ -161,7 +167,7 @@ def _connect(opened: ExitStack, arguments: dict[str, str | int], n_workers: int)
         _require_single_threads(client)
         return client
     if 'cluster' in arguments:
-        cluster = opened.enter_context(_queued_cluster(arguments))
+        cluster = opened.enter_context(_queued_cluster(arguments, logs))
     else:
         cluster = opened.enter_context(
             LocalCluster(
@@ -175,13 +181,21 @@ def _connect(opened: ExitStack, arguments: dict[str, str | int], n_workers: int)
     return opened.enter_context(Client(cluster))
 
 
-def _queued_cluster(arguments: dict[str, str | int]) -> JobQueueCluster:
-    """Ask a queueing system for jobs in which workers run, one of a single thread in each."""
+def _queued_cluster(arguments: dict[str, str | int], logs: Path) -> JobQueueCluster:
+    """Ask a queueing system for jobs in which workers run, one of a single thread in each.
+
+    What jobs print goes to the folder of logs, if the user has not chosen another: the default
+    of queueing systems is the current folder, which may be the one with the data.
+    """
+    import dask  # noqa: PLC0415
     import dask_jobqueue  # noqa: PLC0415
 
+    queue = str(arguments['cluster'])
     asked = {key: value for key, value in arguments.items() if key not in ('cluster', 'jobs')}
-    make = getattr(dask_jobqueue, f'{arguments["cluster"]}Cluster')
-    cluster = make(**({'cores': 1, 'processes': 1, 'memory': '4GB'} | asked))
+    defaults: dict[str, str | int] = {'cores': 1, 'processes': 1, 'memory': '4GB'}
+    if not dask.config.get(f'jobqueue.{queue.lower()}.log-directory', None):
+        defaults['log_directory'] = str(logs)
+    cluster = getattr(dask_jobqueue, f'{queue}Cluster')(**(defaults | asked))
     cluster.scale(jobs=arguments.get('jobs', 1))
     return cluster
 

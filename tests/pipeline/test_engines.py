@@ -157,3 +157,26 @@ def test_a_dask_scheduler_that_does_not_come_is_not_waited_for_for_ever(tmp_path
         open_engine(1, chosen, print),
     ):
         pass
+
+
+@needs_dask
+@pytest.mark.parametrize('chosen_by', ['nobody', 'argument', 'configuration'])
+def test_logs_of_queued_workers_lie_beside_the_steps_or_where_the_user_says(
+    tmp_path, queue, chosen_by
+):
+    import dask  # noqa: PLC0415
+    import dask_jobqueue  # noqa: F401, PLC0415  (brings its configuration)
+
+    (queue / 'closed').touch()  # no job has to run
+    mine = tmp_path / 'mine'
+    told = {'log_directory': str(mine)} if chosen_by == 'argument' else {}
+    configured = str(mine) if chosen_by == 'configuration' else None
+    asked = {'cluster': 'SLURM', 'memory': '1GB'} | told
+    options = PluginOptions(Plugin.DASK, tuple(asked.items()))
+    chosen = Settings(Path(), Path(), tmp_path / 'work', plugin=options)
+    with (
+        dask.config.set({'jobqueue.slurm.log-directory': configured}),
+        open_engine(1, chosen, print),
+    ):
+        logs = (tmp_path / 'work' / 'aslprep_nn_wf' / 'batch').exists()
+    assert (logs, mine.exists()) == (chosen_by == 'nobody', chosen_by != 'nobody')
