@@ -20,3 +20,17 @@ def make_dataset(tmp_path: Path) -> Callable[..., Path]:
 def subject() -> type[Subject]:
     """Make a subject."""
     return Subject
+
+
+@pytest.fixture
+def close(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Take away the right to read a folder; root, who often runs tests, may read everything."""
+    closed, read = set(), Path.iterdir
+
+    def iterdir(self):
+        if self in closed:
+            raise PermissionError(13, 'Permission denied', str(self))
+        return read(self)
+
+    monkeypatch.setattr(Path, 'iterdir', iterdir)
+    return closed.add

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from aslprep_nn.errors import ImageError, NothingToProcessError, Problem
@@ -26,10 +25,13 @@ class Dataset:
         The dataset.
     series
         Its ``_asl`` images, in the order of their names.
+    problems
+        Folders that may not be read: what is in them would be missed without a word.
     """
 
     root: Path
     series: tuple[Path, ...]
+    problems: tuple[Problem, ...] = ()
 
     @cached_property
     def top(self) -> tuple[Path, ...]:
@@ -48,33 +50,30 @@ def open_dataset(
         The dataset.
     participants, sessions
         Labels to look at; empty means all.
-
-    Raises
-    ------
-    ImageError
-        If a folder may not be read: what is in it would be missed without a word.
     """
-    named = [bids_dir / f'sub-{label}' for label in participants]
-    subjects = named or bids_dir.glob('sub-*')
-    try:
-        found = {path for subject in subjects if subject.is_dir() for path in _images(subject)}
-    except PermissionError as error:
-        remedy = 'Change its permissions, or leave the participant out by --participant-label.'
-        expected = 'a folder that may be read'
-        problem = Problem(str(error.filename), '', 'not readable', expected, remedy)
-        raise ImageError(problem) from error
+    problems: list[Problem] = []
+    look = partial(_content, root=bids_dir, problems=problems)
+    named = {bids_dir / f'sub-{label}' for label in participants}
+    found: list[Path] = []
+    for subject in sorted(named or bids_dir.glob('sub-*')):
+        content = look(subject)
+        visits = [path for path in content if path.name.startswith('ses-')]
+        for folder in (subject, *visits) if content else ():
+            found += [path for path in look(folder / 'perf') if SERIES.fullmatch(path.name)]
     wanted = {f'ses-{label}' for label in sessions}
     series = (path for path in found if not wanted or wanted & set(path.parts))
-    return Dataset(bids_dir, tuple(sorted(series)))
+    return Dataset(bids_dir, tuple(sorted(series)), tuple(problems))
 
 
-def _images(subject: Path) -> Iterator[Path]:
-    """Yield the ASL series of a subject, where BIDS puts them."""
-    sessions = (path for path in subject.iterdir() if path.name.startswith('ses-'))
-    for folder in (subject, *sessions):
-        perf = folder / 'perf'
-        if perf.is_dir():
-            yield from (path for path in perf.iterdir() if SERIES.fullmatch(path.name))
+def _content(folder: Path, *, root: Path, problems: list[Problem]) -> list[Path]:
+    """List what is in a folder, nothing if there is none; note if it may not be read."""
+    try:
+        return list(folder.iterdir()) if folder.is_dir() else []
+    except PermissionError:
+        remedy = 'Change its permissions, or leave the participant out by --participant-label.'
+        file, expected = str(folder.relative_to(root)), 'a folder that may be read'
+        problems.append(Problem(file, '', 'not readable', expected, remedy))
+        return []
 
 
 def find_series(
@@ -86,7 +85,12 @@ def find_series(
     ------
     NothingToProcessError
         If there is none, or a participant or session asked for has none.
+    ImageError
+        If there is none in the folders that may be read.
     """
+    if dataset.problems and not dataset.series:
+        raise ImageError(dataset.problems)
+    seen = [*dataset.series, *(dataset.root / problem.file for problem in dataset.problems)]
     folder = dataset.root.name
     problems = [
         Problem(
@@ -101,7 +105,7 @@ def find_series(
             ('ses', '--session-label', sessions),
         )
         for label in labels
-        if not any(f'{entity}-{label}' in path.parts for path in dataset.series)
+        if not any(f'{entity}-{label}' in path.parts for path in seen)
     ]
     if not dataset.series and not problems:
         problems = [

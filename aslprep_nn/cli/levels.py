@@ -39,9 +39,9 @@ def participant(settings: Settings, console: Console) -> ExitCode:
     _require_device(settings.device)
     if settings.plugin.name is Plugin.LOCAL:
         cohort.prepare()
-    series = _find(settings)
+    series, hidden = _find(settings)
     problems = _dataset_problems(settings)
-    for problem in problems:
+    for problem in (*problems, *hidden):
         log.error('%s', problem)
     outcomes: list[Outcome] = []
     if not problems:
@@ -49,10 +49,11 @@ def participant(settings: Settings, console: Console) -> ExitCode:
             outcomes = _process(series, settings, listener)
     from aslprep_nn.pipeline.summary import write_summary  # noqa: PLC0415
 
-    write_summary(settings, problems)
+    write_summary(settings, (*problems, *hidden))
     discard_empty_work(settings)
     n_failed = len(series) - sum(not outcome.is_failure for outcome in outcomes)
     failed = f', {n_failed} failed' if n_failed else ''
+    failed += f', {len(hidden)} folders not readable' if hidden else ''
     log.info('%d of %d runs done%s', len(series) - n_failed, len(series), failed)
     _say_what_it_took(outcomes, settings)
     for subject in sorted({outcome.subject for outcome in outcomes}):
@@ -60,7 +61,7 @@ def participant(settings: Settings, console: Console) -> ExitCode:
     n_implausible = _report_implausible(outcomes, settings)
     if all(outcome.end is End.REFUSED for outcome in outcomes):
         return ExitCode.DATASET_UNUSABLE
-    is_bad = n_failed or (settings.is_strict and n_implausible)
+    is_bad = n_failed or hidden or (settings.is_strict and n_implausible)
     return ExitCode.SOME_FAILED if is_bad else ExitCode.DONE
 
 
@@ -78,8 +79,11 @@ def group(settings: Settings) -> ExitCode:
         )
     from aslprep_nn.pipeline.summary import write_summary, write_tables  # noqa: PLC0415
 
-    expected = sorted({run_name(path) for path in _find(settings)})
-    write_summary(settings)
+    series, hidden = _find(settings)
+    for problem in hidden:
+        log.error('%s', problem)
+    expected = sorted({run_name(path) for path in series})
+    write_summary(settings, hidden)
     page = write_tables(settings, expected)
     done = {r.run for r in read_records(settings.output_dir) if r.state is RunState.DONE}
     missing = [run for run in expected if run not in done]
@@ -96,19 +100,21 @@ def dry_run(settings: Settings) -> ExitCode:
     """Show the plan and every problem, and do nothing."""
     from aslprep_nn.pipeline.reading import read_series  # noqa: PLC0415
 
-    readings = read_series(_find(settings), settings)
+    series, hidden = _find(settings)
+    readings = read_series(series, settings)
     problems = _dataset_problems(settings)
-    show_plan(readings, problems, settings)
+    show_plan(readings, (*problems, *hidden), settings)
     n_refused = sum(isinstance(reading, RefusedRun) for reading in readings)
     if problems or n_refused == len(readings):
         return ExitCode.DATASET_UNUSABLE
-    return ExitCode.SOME_FAILED if n_refused else ExitCode.DONE
+    return ExitCode.SOME_FAILED if n_refused or hidden else ExitCode.DONE
 
 
-def _find(settings: Settings) -> tuple[Path, ...]:
-    """List the series that were asked for."""
+def _find(settings: Settings) -> tuple[tuple[Path, ...], tuple[Problem, ...]]:
+    """List the series that were asked for, and the folders that hide what is in them."""
     asked = settings.participants, settings.sessions
-    return find_series(open_dataset(settings.bids_dir, *asked), *asked)
+    dataset = open_dataset(settings.bids_dir, *asked)
+    return find_series(dataset, *asked), dataset.problems
 
 
 def _process(series: Sequence[Path], settings: Settings, listener: Listener) -> list[Outcome]:

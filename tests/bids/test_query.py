@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from aslprep_nn.bids.query import open_dataset
+from aslprep_nn.bids.query import find_series, open_dataset
 from aslprep_nn.errors import ImageError
 
 
@@ -33,17 +33,19 @@ def test_a_link_that_leads_back_gives_no_series_twice(root):
     assert len(found(root)) == 2
 
 
-def test_a_folder_that_may_not_be_read_is_named(root, monkeypatch):
-    closed, read = root / 'sub-02' / 'ses-a' / 'perf', Path.iterdir
-
-    def iterdir(self):
-        if self == closed:
-            raise PermissionError(13, 'Permission denied', str(self))
-        return read(self)
-
-    monkeypatch.setattr(Path, 'iterdir', iterdir)
-    with pytest.raises(ImageError) as refused:
-        open_dataset(root)
-    (problem,) = refused.value.problems
-    assert (problem.file, problem.found) == (str(closed), 'not readable')
+@pytest.mark.parametrize('folder', ['sub-02', 'sub-02/ses-a/perf'])
+def test_a_folder_that_may_not_be_read_is_named_and_the_others_are_found(root, close, folder):
+    close(root / folder)
+    dataset = open_dataset(root)
+    assert [path.name for path in dataset.series] == ['sub-01_asl.nii.gz']
+    (problem,) = dataset.problems
+    assert (problem.file, problem.found) == (folder, 'not readable')
     assert '--participant-label' in problem.remedy
+
+
+def test_a_participant_whose_folder_may_not_be_read_is_not_called_absent(root, close):
+    close(root / 'sub-02')
+    asked = ('01', '02')
+    assert len(find_series(open_dataset(root, asked), asked)) == 1
+    with pytest.raises(ImageError, match='not readable'):
+        find_series(open_dataset(root, ('02',)), ('02',))

@@ -17,6 +17,7 @@ import torch
 from datasets import Subject, write_dataset
 from tiny_weights import write_weights
 
+from aslprep_nn.cli.run import main
 from aslprep_nn.simulation.dice import Interval
 
 APP = (sys.executable, '-W', 'default', '-m', 'aslprep_nn')
@@ -205,6 +206,17 @@ def test_the_dry_run_shows_the_plan_and_every_problem_and_makes_no_maps(
     fields = {problem['field'] for problem in plan['refused'][0]['problems']}
     assert fields == {'PostLabelingDelay', 'RepetitionTimePreparation'}
     assert not (output / 'sub-01').exists()
+
+
+def test_a_folder_that_may_not_be_read_is_a_failure_and_the_other_runs_go_on(
+    make_dataset, subject, output, close
+):
+    root = make_dataset(subject('01'), subject('02'))
+    close(root / 'sub-02')
+    assert main([str(root), str(output), 'participant', '--dry-run']) == 1
+    plan = json.loads((output / 'logs' / 'plan.json').read_text(encoding='utf-8'))
+    assert [run['run'] for run in plan['runs']] == ['sub-01']
+    assert [problem['file'] for problem in plan['problems']] == ['sub-02']
 
 
 @pytest.mark.parametrize(
