@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from aslprep_nn.benchmark.progress import one_by_one
 from aslprep_nn.benchmark.scenes import Film, Readout, Scene, Suppression, film
 from aslprep_nn.calibration.slice_timing import slice_delay
 from aslprep_nn.estimation.benchmark.scenarios import Row, Table
@@ -34,7 +35,7 @@ def corruption_table(seeds: Sequence[int], n_pairs: int) -> Table:
         Pairs at each of six delays.
     """
     rows: list[Row] = []
-    for seed in seeds:
+    for seed in one_by_one(seeds, 'heads with corrupted pairs'):
         for suppression in (Suppression.NONE, Suppression.STRONG):
             scene = Scene(Readout.VOLUME, suppression, MotionLevel.NONE, n_pairs)
             taken = film(scene, seed)

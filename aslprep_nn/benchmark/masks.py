@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aslprep_nn.benchmark.progress import one_by_one
 from aslprep_nn.benchmark.scenes import Readout, Scene, Suppression, film
 from aslprep_nn.estimation.benchmark.scenarios import Row, Table
 from aslprep_nn.preprocessing.mask import brain_mask
@@ -23,27 +25,27 @@ def mask_table(seeds: Sequence[int]) -> Table:
         Each is a head and a noise of its own.
     """
     rows: list[Row] = []
-    for readout in Readout:
-        for suppression in (Suppression.NONE, Suppression.STRONG):
-            scene = Scene(readout, suppression, MotionLevel.NONE, n_pairs=1)
-            overlaps = []
-            for seed in seeds:
-                taken = film(scene, seed)
-                control = mean_control(taken.series, taken.volume_types)
-                overlaps.append(
-                    [
-                        dice(brain_mask(image, taken.affine), taken.brain)
-                        for image in (taken.m0, control)
-                    ]
-                )
-            rows.append(
-                {
-                    'readout': str(readout),
-                    'suppression': str(suppression),
-                    'M0, worst seed': round(min(m0 for m0, _ in overlaps), 3),
-                    'control, worst seed': round(min(control for _, control in overlaps), 3),
-                }
+    scenes = list(product(Readout, (Suppression.NONE, Suppression.STRONG)))
+    for readout, suppression in one_by_one(scenes, 'kinds of image masked'):
+        scene = Scene(readout, suppression, MotionLevel.NONE, n_pairs=1)
+        overlaps = []
+        for seed in seeds:
+            taken = film(scene, seed)
+            control = mean_control(taken.series, taken.volume_types)
+            overlaps.append(
+                [
+                    dice(brain_mask(image, taken.affine), taken.brain)
+                    for image in (taken.m0, control)
+                ]
             )
+        rows.append(
+            {
+                'readout': str(readout),
+                'suppression': str(suppression),
+                'M0, worst seed': round(min(m0 for m0, _ in overlaps), 3),
+                'control, worst seed': round(min(control for _, control in overlaps), 3),
+            }
+        )
     return Table('mask', f'Is the brain found? Dice, {len(seeds)} seeds.', tuple(rows))
 
 

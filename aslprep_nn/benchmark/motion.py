@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import ants
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from aslprep_nn.acquisition import VolumeType
+from aslprep_nn.benchmark.progress import one_by_one
 from aslprep_nn.benchmark.scenes import Film, Readout, Scene, Suppression, film
 from aslprep_nn.calibration.slice_timing import slice_delay
 from aslprep_nn.estimation.benchmark.scenarios import Row, Table
@@ -43,14 +45,13 @@ def motion_table(seeds: Sequence[int], scenes: Sequence[Scene], with_m0: Sequenc
         Whether an M0 volume is the reference; all cases that are asked for.
     """
     marks: dict[tuple[str, str, str, str], list[Marks]] = {}
-    for scene in scenes:
-        for seed in seeds:
-            taken = film(scene, seed)
-            for has_m0 in with_m0:
-                for name, method in METHODS.items():
-                    m0 = 'M0' if has_m0 else 'control'
-                    key = (str(scene.readout), str(scene.suppression), m0, name)
-                    marks.setdefault(key, []).append(judge(taken, method, has_m0=has_m0))
+    for scene, seed in one_by_one(list(product(scenes, seeds)), 'films aligned'):
+        taken = film(scene, seed)
+        for has_m0 in with_m0:
+            for name, method in METHODS.items():
+                m0 = 'M0' if has_m0 else 'control'
+                key = (str(scene.readout), str(scene.suppression), m0, name)
+                marks.setdefault(key, []).append(judge(taken, method, has_m0=has_m0))
     rows = [_row(key, of_seeds) for key, of_seeds in marks.items()]
     question = (
         f'How far are volumes from where they belong? {len(seeds)} seeds; drift and jumps; '
