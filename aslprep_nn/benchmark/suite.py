@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping
 from aslprep_nn.benchmark.corruption import corruption_table
 from aslprep_nn.benchmark.masks import mask_table
 from aslprep_nn.benchmark.motion import ALL_SCENES, QUICK_SCENES, motion_table
+from aslprep_nn.benchmark.routes import routes_table
 from aslprep_nn.estimation.benchmark.scenarios import Table
 
 SEEDS = range(5)
+#: The head that M0 is measured of, and how long it recovers [s].
+HEAD, REPETITION_TIMES = 3, (1.0, 1.5, 2.0, 2.5, 4.0, 7.0, 10.0)
 
 
 def preprocessing_tables(*, quick: bool) -> Mapping[str, Callable[[], Table]]:
@@ -26,4 +29,5 @@ def preprocessing_tables(*, quick: bool) -> Mapping[str, Callable[[], Table]]:
         'motion': lambda: motion_table(seeds, scenes, with_m0),
         'corruption': lambda: corruption_table(seeds, 4 if quick else 8),
         'mask': lambda: mask_table(seeds),
+        'routes': lambda: routes_table(HEAD, (1.0, 10.0) if quick else REPETITION_TIMES),
     }

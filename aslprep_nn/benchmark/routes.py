@@ -1,0 +1,188 @@
+"""Whether each way to M0 gives the true CBF, in a head without noise that lies still."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from aslprep_nn.acquisition import Acquisition, VolumeType
+from aslprep_nn.benchmark.progress import one_by_one
+from aslprep_nn.calibration.m0 import relative_to_m0
+from aslprep_nn.calibration.measured import measured_m0
+from aslprep_nn.calibration.slice_timing import slice_delay
+from aslprep_nn.constants import FLUID, WHITE_MATTER
+from aslprep_nn.estimation.benchmark.scenarios import Row, Table
+from aslprep_nn.estimation.least_squares import fit_cbf_att
+from aslprep_nn.maps import FloatArray
+from aslprep_nn.preprocessing.brightness import late_delta_m
+from aslprep_nn.run import M0Plan, M0Route
+from aslprep_nn.settings import M0Method, M0Options, ReferenceTissue
+from aslprep_nn.simulation.grid import Grid
+from aslprep_nn.simulation.phantom import Phantom, draw_phantom
+from aslprep_nn.simulation.protocols import PROTOCOLS, Preset, ScanProtocol
+from aslprep_nn.simulation.scanner import Camera, Truth
+
+#: M0 of blood, simulated [scanner units].
+M0_BLOOD = 1600.0
+#: Voxels with less fluid than this are tissue: fluid recovers more slowly than its T1 says.
+DRY = 0.01
+#: A point with less tissue than this is air, whose T1 [s] does not matter.
+AIR, AIR_T1 = 0.01, 1.2
+#: Water of grey matter over that of blood, and of scalp; T1 of both [s].
+GREY_MATTER, SCALP = (0.98, 1.33), (0.5, 0.4)
+
+COARSE = replace(PROTOCOLS[Preset.DEMO][0], n_pairs=1)
+#: Voxels small enough for a ventricle.
+FINE = replace(
+    COARSE,
+    grid=Grid((56, 64, 24), (3.5, 3.5, 5.0)),
+    slice_times=tuple(round(0.03 * k, 4) for k in range(24)),
+)
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a scanner without noise sees of a head.
+
+    Parameters
+    ----------
+    static
+        Whose M0 is measured.
+    perfused
+        Whose differences are measured.
+    protocol
+        How.
+    """
+
+    static: Phantom
+    perfused: Phantom
+    protocol: ScanProtocol
+
+    @cached_property
+    def truth(self) -> Truth:
+        """The maps on the grid of the protocol."""
+        return Camera(self.static, self.protocol).truth()
+
+    @cached_property
+    def delta_m(self) -> FloatArray:
+        """Differences at every delay, ``(x, y, z, delay)`` [scanner units]."""
+        camera = Camera(self.perfused, self.protocol)
+        labels = (v for v in self.protocol.series if v.kind is VolumeType.LABEL)
+        return np.stack([camera.delta_m(label) for label in labels], axis=-1)
+
+    @property
+    def acquisition(self) -> Acquisition:
+        """What is measured, one entry per delay."""
+        labels = [v for v in self.protocol.series if v.kind is VolumeType.LABEL]
+        return replace(
+            self.protocol.acquisition_of(labels[0]),
+            pld=tuple(label.pld for label in labels),
+            labeling_duration=tuple(label.labeling_duration for label in labels),
+        )
+
+    def m0_volumes(self, repetition_times: Sequence[float]) -> FloatArray:
+        """Image M0 at repetition times [s], ``(x, y, z, volume)`` [scanner units]."""
+        protocols = (replace(self.protocol, m0_repetition_time=time) for time in repetition_times)
+        volumes = [Camera(self.static, one).acquire(one.m0_volume) for one in protocols]
+        return np.stack(volumes, axis=-1)
+
+
+def routes_table(seed: int, repetition_times: Sequence[float]) -> Table:
+    """Calibrate by M0 of every voxel and of a region, at each repetition time.
+
+    Parameters
+    ----------
+    seed
+        Of the head.
+    repetition_times
+        Of the M0 volume [s].
+    """
+    rows: list[Row] = []
+    for seconds in one_by_one(repetition_times, 'repetition times of M0'):
+        rows += _voxelwise(uneven_head(seed), (seconds,))
+        for name, protocol in (('6 x 6 x 7', COARSE), ('3.5 x 3.5 x 5', FINE)):
+            rows += _by_region(head_of_water(seed, protocol), seconds, name)
+    rows += _voxelwise(uneven_head(seed), tuple(repetition_times))
+    question = 'What is CBF, or M0 of blood, over the truth, without noise and motion?'
+    return Table('routes', question, tuple(rows))
+
+
+def _voxelwise(head: Head, times: tuple[float, ...]) -> Iterator[Row]:
+    volumes = head.m0_volumes(times)
+    m0, _ = m0_of(head, volumes, M0Plan(M0Route.SEPARATE, repetition_times=times), M0Options())
+    ratio = cbf_over_truth(head, m0)
+    low, middle, high = np.quantile(ratio, [0.01, 0.5, 0.99])
+    yield _row('M0 of the voxel, CBF of tissue', times, middle, f'{low:.3f} to {high:.3f}')
+
+
+def _by_region(head: Head, seconds: float, voxel: str) -> Iterator[Row]:
+    volumes = head.m0_volumes((seconds,))
+    plan = M0Plan(M0Route.SEPARATE, repetition_times=(seconds,))
+    for tissue in ReferenceTissue:
+        if tissue is ReferenceTissue.FLUID and head.protocol is COARSE:
+            continue  # its voxels do not fit into a ventricle, and are refused
+        options = M0Options(method=M0Method.REFERENCE, reference=tissue)
+        m0, _ = m0_of(head, volumes, plan, options)
+        what = f'M0 of blood from {tissue.label}, {voxel} mm'
+        yield _row(what, (seconds,), blood_over_truth(head, m0), '-')
+
+
+def _row(what: str, times: Sequence[float], ratio: float, spread: str) -> Row:
+    return {
+        'route': what,
+        'repetition time [s]': ', '.join(f'{time:g}' for time in times),
+        'over the truth': round(float(ratio), 3),
+        '1st to 99th percentile': spread,
+    }
+
+
+def uneven_head(seed: int) -> Head:
+    """Return a head in an uneven receive field, all water of which is tissue's."""
+    phantom = draw_phantom(np.random.default_rng(seed))
+    return Head(phantom, phantom, COARSE)
+
+
+def head_of_water(seed: int, protocol: ScanProtocol) -> Head:
+    """Return a head as the reference method has it: an even coil, each tissue's own water."""
+    phantom = draw_phantom(np.random.default_rng(seed))
+    anatomy = phantom.anatomy
+    parts = np.stack([anatomy.gray_matter, anatomy.white_matter, anatomy.csf, anatomy.scalp])
+    tissues = (WHITE_MATTER, FLUID)
+    over_blood = (GREY_MATTER[0], *(1 / each.blood_over_tissue.value for each in tissues), SCALP[0])
+    times = (GREY_MATTER[1], *(each.t1.value for each in tissues), SCALP[1])
+    whole = parts.sum(axis=0)
+    t1 = np.tensordot(times, parts, axes=1) / np.maximum(whole, 1e-6)
+    water = M0_BLOOD * np.tensordot(over_blood, parts, axes=1)
+    static = replace(phantom, m0=water, t1=np.where(whole > AIR, t1, AIR_T1))
+    of_blood = M0_BLOOD * protocol.acquisition_of(protocol.series[0]).partition_coefficient
+    return Head(static, replace(phantom, m0=np.full_like(water, of_blood)), protocol)
+
+
+def m0_of(
+    head: Head, volumes: FloatArray, plan: M0Plan, options: M0Options
+) -> tuple[FloatArray, list[str]]:
+    """Make M0 from volumes as the app does."""
+    late = late_delta_m(head.delta_m, head.acquisition)
+    affine, brain = head.protocol.grid.affine, head.truth.brain
+    return measured_m0(
+        volumes, late, brain, affine, plan=plan, acquisition=head.acquisition, options=options
+    )
+
+
+def cbf_over_truth(head: Head, m0: FloatArray) -> FloatArray:
+    """Divide CBF of the voxels of tissue by the truth, ``(voxel,)``."""
+    truth, acquisition = head.truth, head.acquisition
+    dry = truth.brain & (truth.csf < DRY)
+    signal = torch.from_numpy(relative_to_m0(head.delta_m, m0, truth.brain)[dry])
+    delay = torch.from_numpy(slice_delay(acquisition, dry.shape)[dry].copy())
+    fit = fit_cbf_att(signal, acquisition, slice_delay=delay)
+    return np.asarray(fit.parameters['cbf'].numpy() / truth.cbf[dry])
+
+
+def blood_over_truth(head: Head, m0: FloatArray) -> float:
+    """Divide M0 of blood, of which the reference method makes M0 everywhere, by the truth."""
+    return float(m0[0, 0, 0] / head.acquisition.partition_coefficient / M0_BLOOD)
