@@ -42,12 +42,12 @@ def discoveries(p: Tensor, rate: float) -> Tensor:
     rate
         The false discovery rate q.
     """
-    tested = torch.isfinite(p)
-    ordered = p[tested].sort().values
+    n_tested = int(torch.isfinite(p).sum())
+    ordered = p[p <= rate].sort().values  # no larger one can pass
     rank = torch.arange(1, len(ordered) + 1, dtype=p.dtype, device=p.device)
-    passing = ordered[ordered <= rate * rank / max(len(ordered), 1)]
+    passing = ordered[ordered <= rate * rank / max(n_tested, 1)]
     if not len(passing):
-        return torch.zeros_like(tested)
+        return torch.zeros_like(p, dtype=torch.bool)
     return p <= passing[-1]
 
 
@@ -80,7 +80,7 @@ def classify(
     every = torch.cat([p_model.unsqueeze(0), p_assumptions])
     both = torch.cat([p_noise, _bonferroni(every)])
     of_noise, of_model = discoveries(both, rate).chunk(2)
-    best = p_assumptions.nan_to_num(torch.inf).argmin(0)
+    best = p_assumptions.nan_to_num(torch.inf).min(0).indices
     named = _bonferroni(p_assumptions) <= rate
     codes = torch.tensor([CLASS_OF[assumption] for assumption in Assumption], device=best.device)
     cause = torch.where(named, codes[best], int(VoxelClass.MODEL))
