@@ -71,15 +71,17 @@ class Projections:
         """
         rows = voxels_first(directions)
         residuals = vectors.less(signal)
-        along = [torch.bmm(residuals.values, rows.mT)]
-        overlap = _voxels_last(torch.bmm(rows[:, : n_parameters + 1], rows.mT))
-        energy = directions.square().sum(1)
+        # all with all, though few are needed: small products take a slower path
+        along, overlap = [torch.bmm(residuals.values, rows.mT)], [torch.bmm(rows, rows.mT)]
         if shapes is not None:
             along.append(residuals.values @ shapes)
-            overlap = torch.cat([overlap, shapes.mT @ directions[: n_parameters + 1]], 1)
+            overlap.append(rows @ shapes)
+        inner = _voxels_last(*overlap)
+        energy = inner.diagonal().mT
+        if shapes is not None:
             shape_energy = shapes.square().sum(0).unsqueeze(-1)
             energy = torch.cat([energy, shape_energy.expand(-1, energy.shape[-1])])
-        return cls(_voxels_last(*along), overlap, energy, residuals, n_parameters)
+        return cls(_voxels_last(*along), inner[: n_parameters + 1], energy, residuals, n_parameters)
 
     def orthogonalized(self) -> Projections:
         """Take from each direction what the parameters before it explain.

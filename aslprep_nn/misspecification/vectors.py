@@ -73,7 +73,8 @@ class RepetitionVectors:
     def less(self, signal: Tensor) -> RepetitionVectors:
         """Subtract a signal, ``(timing, voxel)``, from every repetition."""
         # converted first, because arithmetic between two precisions is several times slower
-        values = self.values.to(signal) - voxels_first(signal).unsqueeze(1)
+        values = self.values.to(signal, copy=True)
+        values -= voxels_first(signal).unsqueeze(1)
         if not self.all_complete:
             values = torch.where(self.complete.unsqueeze(-1), values, 0)
         return RepetitionVectors(values, self.complete)
