@@ -56,7 +56,7 @@ def assumption_directions(
     longer = _with_duration(model, 1 + DURATION_CHANGE).predict(cbf, att)
     later = model.predict(cbf, att + ARRIVAL_SPREAD)
     earlier = model.predict(cbf, (att - ARRIVAL_SPREAD).clamp(min=0))
-    mixture = later + earlier - 2 * here.delta_m
+    mixture = torch.sub(later + earlier, here.delta_m, alpha=2)
     return torch.stack([here.d_rate, longer - here.delta_m, mixture])
 
 

@@ -54,7 +54,7 @@ class ContinuousKinetics(Kinetics):
         """Compute the unit response and its derivatives; see `Kinetics.response`."""
         blood_rate = 1 / protocol.t1_blood
         rates = Rates(blood_rate, rate)
-        first, last = self._ends(att, rates, protocol, att if regime is None else regime)
+        first, last = self._ends(att, rates, protocol, regime)
         bolus = first.total - last.total
         transit = torch.exp(-att * blood_rate)
         return Response(
@@ -75,7 +75,7 @@ class ContinuousKinetics(Kinetics):
         """Compute the second derivatives of the unit response."""
         blood_rate = 1 / protocol.t1_blood
         rates = Rates(blood_rate, rate)
-        first, last = self._ends(att, rates, protocol, att)
+        first, last = self._ends(att, rates, protocol)
         bent_first, bent_last = (
             self._residue_curvature(edge - att, rates, edge - att)
             for edge in (protocol.pld + protocol.labeling_duration, protocol.pld)
@@ -102,15 +102,19 @@ class ContinuousKinetics(Kinetics):
         return torch.cat([protocol.pld, protocol.pld + protocol.labeling_duration], -1)
 
     def _ends(
-        self, att: Tensor, rates: Rates, protocol: Protocol, regime: Tensor
+        self, att: Tensor, rates: Rates, protocol: Protocol, regime: Tensor | None = None
     ) -> tuple[Residue, Residue]:
         edges = protocol.pld + protocol.labeling_duration, protocol.pld
-        first, last = (self._residue(edge - att, rates, edge - regime) for edge in edges)
+        ages = [edge - att for edge in edges]
+        nominal = ages if regime is None else [edge - regime for edge in edges]
+        first, last = (
+            self._residue(age, rates, by_then) for age, by_then in zip(ages, nominal, strict=True)
+        )
         return first, last
 
     def _total(self, age: Tensor, rates: Rates) -> Tensor:
-        """Compute the integral of what remains since arrival, 0 before it."""
-        return (1 - torch.exp(age.clamp(min=0) * -rates.tissue)) / rates.tissue
+        """Integrate what remains since arrival, up to a constant that the ends of a bolus share."""
+        return torch.exp(age.clamp(min=0) * -rates.tissue) * (-1 / rates.tissue)
 
     def _residue(self, age: Tensor, rates: Rates, nominal_age: Tensor) -> Residue:
         """Compute the residue at an age; the nominal one decides what has happened by then."""
