@@ -46,8 +46,13 @@ class Information(NamedTuple):
         cbf, both, att = self.cbf / variance, self.both / variance, self.att / variance
         if prior_range is not None:
             cbf, att = cbf + 12 / prior_range[0] ** 2, att + 12 / prior_range[1] ** 2
-        determinant = cbf * att - both.square()
-        return Covariance(att / determinant, -both / determinant, cbf / determinant)
+        return Information(cbf, both, att).inverse
+
+    @property
+    def inverse(self) -> Covariance:
+        """The bound for noise of standard deviation 1."""
+        determinant = self.cbf * self.att - self.both.square()
+        return Covariance(self.att / determinant, -self.both / determinant, self.cbf / determinant)
 
 
 class Covariance(NamedTuple):

@@ -76,7 +76,7 @@ class _Pull(NamedTuple):
 
     def step(self) -> tuple[Point, Tensor]:
         """Take the Gauss-Newton step, and tell by how much it lowers the sum of squares."""
-        cbf, both, att = self.information.covariance(torch.ones_like(self.squares))
+        cbf, both, att = self.information.inverse
         toward = self.toward
         step = Point(cbf * toward.cbf + both * toward.att, both * toward.cbf + att * toward.att)
         return step, step.cbf * toward.cbf + step.att * toward.att
