@@ -45,7 +45,7 @@ from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.response import Kinetics
 
 #: Measurements of the voxels handled at once: what a processor's cache or an accelerator holds.
-CPU_CHUNK, ACCELERATOR_CHUNK = 2**18, 2**26
+CPU_CHUNK, ACCELERATOR_CHUNK = 2**19, 2**26
 #: The names of the score tests' maps, t and p, in the order of `Assumption`.
 SCORE_NAMES = {
     Assumption.TISSUE_DECAY: ('tdecay', 'pdecay'),
@@ -116,10 +116,10 @@ class VoxelTests:
             shapes=shapes,
         )
         along = raw.orthogonalized()
-        own = distinct(raw, along, len(fitted) + len(assumed)) & self._perfused[voxels]
-        scores = torch.where(own, along.student_t, torch.nan)[len(fitted) :]
+        basis, others = along[: len(fitted)], along[len(fitted) :]
+        own = distinct(raw, along, len(fitted) + len(assumed))[len(fitted) :]
+        scores = torch.where(own & self._perfused[voxels], others.student_t, torch.nan)
         misfit = self._misfit(data, raw.vectors, signal)
-        basis = along[: len(fitted)]
         return {
             **noise_statistics(basis),
             **self._standard_deviations(data, raw.vectors, third=third, here=here),
