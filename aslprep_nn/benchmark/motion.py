@@ -175,7 +175,14 @@ def _bold_rigid(taken: Film, reference: FloatArray) -> FloatArray:
 
 
 def _ours(taken: Film, reference: FloatArray) -> FloatArray:
-    return estimate_motion(taken.series, reference, taken.affine, seed=1, groups=taken.timings)
+    return estimate_motion(
+        taken.series,
+        reference,
+        taken.affine,
+        seed=1,
+        groups=taken.timings,
+        volume_types=taken.volume_types,
+    )
 
 
 METHODS: Mapping[str, Method] = {

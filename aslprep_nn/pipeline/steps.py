@@ -74,7 +74,12 @@ def estimate_motion(
     """Align the volumes of each timing to each other, and these groups to the reference."""
     data, affine = load_series(series)
     transforms = motion.estimate_motion(
-        data, load(reference).data, affine, seed=seed, groups=timings
+        data,
+        load(reference).data,
+        affine,
+        seed=seed,
+        groups=timings,
+        volume_types=volume_types,
     )
     np.save(folder / 'transforms.npy', transforms)
     parameters = motion.motion_parameters(transforms)

@@ -15,6 +15,7 @@ from aslprep_nn.maps import FloatArray
 from aslprep_nn.preprocessing.across_contrasts import HEAD_RADIUS, locate
 from aslprep_nn.preprocessing.brightness import mean_of_present
 from aslprep_nn.preprocessing.groupwise import align_alike
+from aslprep_nn.preprocessing.label_shift import without_label_shift
 from aslprep_nn.preprocessing.mask import brain_mask
 from aslprep_nn.preprocessing.resample import resample_series
 
@@ -28,6 +29,9 @@ LARGEST_VOXEL = 10.0
 #: their edges are the sharpest [voxels].
 SURROUNDINGS = 3
 
+#: What volumes are to `without_label_shift`.
+KINDS = {VolumeType.LABEL: 1, VolumeType.CONTROL: -1}
+
 
 def estimate_motion(
     volumes: FloatArray,
@@ -36,12 +40,14 @@ def estimate_motion(
     *,
     seed: int,
     groups: Sequence[Hashable] | None = None,
+    volume_types: Sequence[VolumeType] | None = None,
 ) -> FloatArray:
     """Find where the head was in each volume.
 
     Volumes of one contrast are aligned to each other by least squares (`align_alike`), which
     is far more precise than any comparison between contrasts and lets each of these speak once,
-    with the noise of a mean. The mean of a group is registered to the reference by mutual
+    with the noise of a mean. What follows the label in all groups is no motion and is taken out
+    (`without_label_shift`). The mean of a group is registered to the reference by mutual
     information (`locate`). A volume equal to the reference is left alone, and so are all where
     `registration_obstacle` sees one.
 
@@ -58,6 +64,8 @@ def estimate_motion(
     groups
         What volumes of the same contrast share, as a rule their timing; each volume is a group
         of its own when absent.
+    volume_types
+        What each volume shows; label is not told from motion when absent.
 
     Returns
     -------
@@ -69,11 +77,13 @@ def estimate_motion(
         return transforms
     ants.config.set_ants_deterministic(on=True, seed_value=seed)
     brain = _roughly_brain(reference, affine)
-    surroundings = ndimage.binary_dilation(brain, iterations=SURROUNDINGS)
+    members_of = _members(volumes, reference, groups)
+    types = volume_types or (VolumeType.NOT_AVAILABLE,) * len(transforms)
+    kinds = np.array([KINDS.get(shown, 0) for shown in types])
+    aligned = _align_groups(volumes, members_of, kinds, affine, brain)
     known: dict[int, FloatArray] = {}
-    for members in _members(volumes, reference, groups):
+    for members, within in zip(members_of, aligned, strict=True):
         alike = volumes[..., members]
-        within = align_alike(np.moveaxis(np.nan_to_num(alike), -1, 0), affine, surroundings)
         mean = alike[..., 0]
         if len(members) > 1:
             mean = mean_of_present(resample_series(alike, affine, within)[0])
@@ -84,6 +94,23 @@ def estimate_motion(
     for index, transform in known.items():
         transforms[index] = transform
     return transforms
+
+
+def _align_groups(
+    volumes: FloatArray,
+    members_of: Sequence[Sequence[int]],
+    kinds: NDArray[np.int_],
+    affine: FloatArray,
+    brain: NDArray[np.bool_],
+) -> list[FloatArray]:
+    """Align the volumes of each group to its first, ``(volume, 4, 4)`` for each group."""
+    surroundings = ndimage.binary_dilation(brain, iterations=SURROUNDINGS)
+    aligned = [
+        align_alike(np.moveaxis(np.nan_to_num(volumes[..., members]), -1, 0), affine, surroundings)
+        for members in members_of
+    ]
+    centre = affine[:3, :3] @ np.argwhere(brain).mean(axis=0) + affine[:3, 3]
+    return without_label_shift(aligned, [kinds[list(members)] for members in members_of], centre)
 
 
 def _members(

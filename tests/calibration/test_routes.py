@@ -1,6 +1,5 @@
 """Each way to M0 gives the true CBF of a phantom without noise, at any repetition time."""
 
-
 import numpy as np
 import pytest
 
