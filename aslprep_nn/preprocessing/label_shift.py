@@ -65,9 +65,8 @@ def label_shift(
     Translation of the centre, and rotation times `HEAD_RADIUS`, ``(6,)`` [mm]; 0 where too few
     volumes can be compared.
     """
-    compared = np.concatenate(
-        [_comparisons(*group, centre) for group in zip(groups, kinds, strict=True)]
-    )
+    compared_of = [_comparisons(*group, centre) for group in zip(groups, kinds, strict=True)]
+    compared = np.concatenate([np.zeros((0, 6)), *compared_of])
     shift = np.zeros(6)
     weight = np.ones(len(compared))
     for _ in range(N_STEPS if len(compared) else 0):
