@@ -110,7 +110,18 @@ def _align_groups(
         for members in members_of
     ]
     centre = affine[:3, :3] @ np.argwhere(brain).mean(axis=0) + affine[:3, 3]
-    return without_label_shift(aligned, [kinds[list(members)] for members in members_of], centre)
+    label = _share_of_label(volumes[brain], kinds)
+    return without_label_shift(
+        aligned, [kinds[list(members)] for members in members_of], centre, label
+    )
+
+
+def _share_of_label(voxels: FloatArray, kinds: NDArray[np.int_]) -> float:
+    """Measure what label takes away of the signal of voxels, ``(voxel, volume)``, 0 without it."""
+    if not {1, -1} <= set(kinds.tolist()):
+        return 0.0
+    mean_of = {kind: float(np.nanmean(voxels[:, kinds == kind])) for kind in (1, -1)}
+    return abs(mean_of[-1] - mean_of[1]) / max(abs(mean_of[-1]), np.finfo(float).tiny)
 
 
 def _members(
