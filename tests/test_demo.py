@@ -65,8 +65,10 @@ def test_the_network_meets_what_is_asked_of_least_squares(output):
 
 def test_multi_delay_att_is_within_50_ms_of_the_truth(output):
     inside = grey_matter(output, 'sub-01')
-    error = estimate(output, 'sub-01', 'att') - truth('sub-01', 'desc-truth_att')
-    assert np.median(np.abs(error[inside])) <= 0.05
+    error = (estimate(output, 'sub-01', 'att') - truth('sub-01', 'desc-truth_att'))[inside]
+    told = np.isfinite(error)
+    assert told.mean() > 0.99
+    assert np.median(np.abs(error[told])) <= 0.05
 
 
 def test_single_delay_cbf_is_unbiased_to_4_percent(output):

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aslprep_nn.benchmark.progress import one_by_one
 from aslprep_nn.estimation.benchmark.scenarios import Row, Table
 from aslprep_nn.quality.benchmark.faults import FAULTS
 from aslprep_nn.quality.benchmark.simulated import VARIANTS, measure
@@ -91,7 +90,7 @@ def planted_faults(n_subjects: int) -> Table:
 
 def simulate(n_subjects: int, variants: tuple[str, ...] = tuple(VARIANTS)) -> Iterator[Simulated]:
     """Scan subjects with mild motion; subject by subject, seeds 0, 1, 2, ..."""
-    for seed in one_by_one(range(n_subjects), 'subjects scanned'):
+    for seed in range(n_subjects):
         rng = np.random.default_rng(seed)
         phantom = draw_phantom(rng)
         for name in variants:
