@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from aslprep_nn.acquisition import Acquisition, VolumeType
+from aslprep_nn.acquisition import VolumeType
 from aslprep_nn.benchmark.progress import one_by_one
 from aslprep_nn.calibration.m0 import relative_to_m0
 from aslprep_nn.calibration.measured import measured_m0
@@ -73,16 +73,6 @@ class Head:
         camera = Camera(self.perfused, self.protocol)
         labels = (v for v in self.protocol.series if v.kind is VolumeType.LABEL)
         return np.stack([camera.delta_m(label) for label in labels], axis=-1)
-
-    @property
-    def acquisition(self) -> Acquisition:
-        """What is measured, one entry per delay."""
-        labels = [v for v in self.protocol.series if v.kind is VolumeType.LABEL]
-        return replace(
-            self.protocol.acquisition_of(labels[0]),
-            pld=tuple(label.pld for label in labels),
-            labeling_duration=tuple(label.labeling_duration for label in labels),
-        )
 
     def m0_volumes(self, repetition_times: Sequence[float]) -> FloatArray:
         """Image M0 at repetition times [s], ``(x, y, z, volume)`` [scanner units]."""
@@ -158,7 +148,7 @@ def head_of_water(seed: int, protocol: ScanProtocol) -> Head:
     t1 = np.tensordot(times, parts, axes=1) / np.maximum(whole, 1e-6)
     water = M0_BLOOD * np.tensordot(over_blood, parts, axes=1)
     static = replace(phantom, m0=water, t1=np.where(whole > AIR, t1, AIR_T1))
-    of_blood = M0_BLOOD * protocol.acquisition_of(protocol.series[0]).partition_coefficient
+    of_blood = M0_BLOOD * protocol.acquisition.partition_coefficient
     return Head(static, replace(phantom, m0=np.full_like(water, of_blood)), protocol)
 
 
@@ -166,16 +156,22 @@ def m0_of(
     head: Head, volumes: FloatArray, plan: M0Plan, options: M0Options
 ) -> tuple[FloatArray, list[str]]:
     """Make M0 from volumes as the app does."""
-    late = late_delta_m(head.delta_m, head.acquisition)
+    late = late_delta_m(head.delta_m, head.protocol.acquisition)
     affine, brain = head.protocol.grid.affine, head.truth.brain
     return measured_m0(
-        volumes, late, brain, affine, plan=plan, acquisition=head.acquisition, options=options
+        volumes,
+        late,
+        brain,
+        affine,
+        plan=plan,
+        acquisition=head.protocol.acquisition,
+        options=options,
     )
 
 
 def cbf_over_truth(head: Head, m0: FloatArray) -> FloatArray:
     """Divide CBF of the voxels of tissue by the truth, ``(voxel,)``."""
-    truth, acquisition = head.truth, head.acquisition
+    truth, acquisition = head.truth, head.protocol.acquisition
     dry = truth.brain & (truth.csf < DRY)
     signal = torch.from_numpy(relative_to_m0(head.delta_m, m0, truth.brain)[dry])
     delay = torch.from_numpy(slice_delay(acquisition, dry.shape)[dry].copy())
@@ -185,4 +181,4 @@ def cbf_over_truth(head: Head, m0: FloatArray) -> FloatArray:
 
 def blood_over_truth(head: Head, m0: FloatArray) -> float:
     """Divide M0 of blood, of which the reference method makes M0 everywhere, by the truth."""
-    return float(m0[0, 0, 0] / head.acquisition.partition_coefficient / M0_BLOOD)
+    return float(m0[0, 0, 0] / head.protocol.acquisition.partition_coefficient / M0_BLOOD)

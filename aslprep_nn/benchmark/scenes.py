@@ -140,19 +140,13 @@ def film(scene: Scene, seed: int) -> Film:
             (protocol.m0_volume, *volumes), (at_rest, *motion.matrices), strict=True
         )
     )
-    timings = tuple((volume.pld, volume.labeling_duration) for volume in volumes)
-    first = protocol.acquisition_of(volumes[0])
     return Film(
         m0=m0,
         series=np.stack(taken, axis=-1).astype(np.float32),
         volume_types=tuple(volume.kind for volume in volumes),
-        timings=timings,
+        timings=tuple((volume.pld, volume.labeling_duration) for volume in volumes),
         motion=motion,
-        acquisition=replace(
-            first,
-            pld=tuple(pld for pld, _ in timings[::2]),
-            labeling_duration=tuple(duration for _, duration in timings[::2]),
-        ),
+        acquisition=protocol.acquisition,
         brain=truth.brain,
         grey_matter=truth.brain & (truth.gray_matter >= GREY_MATTER_FRACTION),
         true_m0=truth.m0,

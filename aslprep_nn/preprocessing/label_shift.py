@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from aslprep_nn.maps import FloatArray
 from aslprep_nn.preprocessing.across_contrasts import HEAD_RADIUS
+from aslprep_nn.preprocessing.groupwise import rigid_transforms
 
 #: A head that moves farther than this from volume to volume tells little about label [mm].
 STILL = 0.2
@@ -102,7 +103,7 @@ def _comparisons(transforms: FloatArray, kinds: NDArray[np.int_], centre: FloatA
 
 def _transform(shift: FloatArray, centre: FloatArray) -> FloatArray:
     """Make the rigid transform of a shift, ``(4, 4)``."""
-    transform = np.eye(4)
-    transform[:3, :3] = Rotation.from_rotvec(shift[3:] / HEAD_RADIUS).as_matrix()
-    transform[:3, 3] = centre - transform[:3, :3] @ centre + shift[:3]
-    return transform
+    in_mm_and_rad = np.concatenate([shift[:3], shift[3:] / HEAD_RADIUS])
+    transform = rigid_transforms(in_mm_and_rad[None])[0]
+    transform[:3, 3] += centre - transform[:3, :3] @ centre
+    return np.asarray(transform)

@@ -120,8 +120,9 @@ def _share_of_label(voxels: FloatArray, kinds: NDArray[np.int_]) -> float:
     """Measure what label takes away of the signal of voxels, ``(voxel, volume)``, 0 without it."""
     if not {1, -1} <= set(kinds.tolist()):
         return 0.0
-    mean_of = {kind: float(np.nanmean(voxels[:, kinds == kind])) for kind in (1, -1)}
-    return abs(mean_of[-1] - mean_of[1]) / max(abs(mean_of[-1]), np.finfo(float).tiny)
+    means = [float(np.nanmean(voxels[:, kinds == kind])) for kind in (1, -1)]
+    brightest = max(map(abs, means))
+    return abs(means[0] - means[1]) / brightest if brightest else 0.0
 
 
 def _members(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from aslprep_nn.acquisition import Acquisition, LabelingType, M0Type, VolumeType
@@ -113,6 +113,17 @@ class ScanProtocol:
             for kind in pair
         ]
         return (self.m0_volume, *pairs) if self.m0_type is M0Type.INCLUDED else tuple(pairs)
+
+    @property
+    def acquisition(self) -> Acquisition:
+        """Describe all measurements, one for every pair or difference in their order."""
+        kinds = (VolumeType.LABEL, VolumeType.DELTAM)
+        measured = [volume for volume in self.series if volume.kind in kinds]
+        return replace(
+            self.acquisition_of(measured[0]),
+            pld=tuple(volume.pld for volume in measured),
+            labeling_duration=tuple(volume.labeling_duration for volume in measured),
+        )
 
     def acquisition_of(self, volume: Volume) -> Acquisition:
         """State the constants one label volume was made with."""

@@ -57,7 +57,7 @@ def test_what_is_left_is_the_motion():
     moved = paths()
     left = without_label_shift(transforms(moved), [KINDS] * len(moved), CENTRE, STRONG)
     true = transforms(moved, 0 * SHIFT)
-    points = CENTRE + np.array([[40, 0, 0, 1], [0, 50, 0, 1], [0, 0, 40, 1]])[:, :3]
+    points = CENTRE + np.diag([40, 50, 40])
     for ours, theirs in zip(left, true, strict=True):
         off = np.einsum('vij,pj->vpi', (ours - theirs)[:, :3, :3], points)
         off += (ours - theirs)[:, None, :3, 3]

@@ -5,6 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from aslprep_nn.acquisition import VolumeType
+from aslprep_nn.preprocessing import motion
 from aslprep_nn.preprocessing.motion import (
     estimate_motion,
     framewise_displacement,
@@ -189,3 +190,29 @@ def test_a_volume_with_missing_slices_is_not_compared_with_its_group(moved):
     apart = estimate_motion(volumes, head_at(np.eye(4)), AFFINE, seed=1)
     together = estimate_motion(volumes, head_at(np.eye(4)), AFFINE, seed=1, groups=['one'] * 2)
     np.testing.assert_array_equal(apart, together)
+
+
+def alternating(shift: float) -> np.ndarray:
+    """Move every other of eight volumes along z [mm]."""
+    transforms = np.tile(np.eye(4), (8, 1, 1))
+    transforms[::2, 2, 3] = shift
+    return transforms
+
+
+@pytest.mark.parametrize(
+    ('label', 'control', 'left'),
+    [(1.0, 1.0, 0.1), (0.95, 1.0, 0.0), (1.0, 0.0, 0.0)],
+    ids=['no label', 'label', 'controls of nothing'],
+)
+def test_what_follows_a_strong_label_is_hardly_motion(monkeypatch, label, control, left):
+    """Least squares finds labels .1 mm off; how much label takes away says what to believe."""
+    head = head_at(np.eye(4))
+    volumes = np.stack([label * head, control * head] * 4, axis=-1)
+    monkeypatch.setattr(motion, 'align_alike', lambda *_: alternating(0.1))
+    monkeypatch.setattr(motion, 'locate', lambda *_: np.eye(4))
+    types = [VolumeType.LABEL, VolumeType.CONTROL] * 4
+    found = estimate_motion(
+        volumes, 2 * head, AFFINE, seed=1, groups=['alike'] * 8, volume_types=types
+    )
+    shift = found[0::2, 2, 3].mean() - found[1::2, 2, 3].mean()
+    assert shift == pytest.approx(left, abs=0.03)

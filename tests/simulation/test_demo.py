@@ -87,23 +87,11 @@ def still_signal(subject, protocol):
     return torch.from_numpy(delta_m[pure] / m0[pure, None]), maps, np.nonzero(pure)[2]
 
 
-def acquisition_of(protocol):
-    """One measurement per pair, with the constants the app assumes."""
-    pairs = [volume for volume in protocol.series if volume.kind == 'control']
-    first = protocol.acquisition_of(pairs[0])
-    return type(first)(
-        labeling=first.labeling,
-        pld=tuple(pair.pld for pair in pairs),
-        labeling_duration=tuple(pair.labeling_duration for pair in pairs),
-        labeling_efficiency=first.labeling_efficiency,
-    )
-
-
 def test_six_delays_show_the_true_cbf_and_att_of_gray_matter_despite_the_noise():
     protocol = PROTOCOLS[Preset.DEMO][0]
     signal, truth, slices = still_signal('01', protocol)
     delay = torch.tensor(protocol.slice_times)[slices]
-    fit = fit_cbf_att(signal, acquisition_of(protocol), slice_delay=delay)
+    fit = fit_cbf_att(signal, protocol.acquisition, slice_delay=delay)
     error = {name: fit.parameters[name].numpy() - truth[name] for name in truth}
     assert np.median(abs(error['cbf'])) <= 2.0
     assert np.median(abs(error['att'])) <= 0.035
@@ -112,6 +100,6 @@ def test_six_delays_show_the_true_cbf_and_att_of_gray_matter_despite_the_noise()
 def test_the_consensus_formula_shows_the_true_cbf_of_gray_matter_without_bias():
     protocol = PROTOCOLS[Preset.DEMO][1]
     signal, truth, _ = still_signal('02', protocol)
-    fit = single_delay_cbf(signal, acquisition_of(protocol))
+    fit = single_delay_cbf(signal, protocol.acquisition)
     ratio = np.median(fit.parameters['cbf'].numpy()) / np.median(truth['cbf'])
     assert ratio == pytest.approx(1, abs=0.025)

@@ -10,7 +10,7 @@ import numpy as np
 from aslprep_nn.acquisition import M0Type, VolumeType
 from aslprep_nn.maps import FloatArray
 from aslprep_nn.preprocessing.motion import framewise_displacement
-from aslprep_nn.quality.benchmark.simulated import acquisition_of, measure
+from aslprep_nn.quality.benchmark.simulated import measure, stated_acquisition
 from aslprep_nn.quality.findings import Gate
 from aslprep_nn.quality.measured_run import MeasuredRun
 from aslprep_nn.quality.territories import Territory
@@ -54,19 +54,19 @@ def rescaled(factor: float) -> Callable[[Scan, Phantom], MeasuredRun]:
 
 def lost_efficiency(scan: Scan, _phantom: Phantom) -> MeasuredRun:
     """State a quarter of the true efficiency."""
-    stated = acquisition_of(scan.protocol)
+    stated = stated_acquisition(scan.protocol)
     return measure(scan, replace(stated, labeling_efficiency=stated.labeling_efficiency / 4))
 
 
 def delays_in_another_unit(scan: Scan, _phantom: Phantom) -> MeasuredRun:
     """State a tenth of every delay."""
-    stated = acquisition_of(scan.protocol)
+    stated = stated_acquisition(scan.protocol)
     return measure(scan, replace(stated, pld=tuple(pld / 10 for pld in stated.pld)))
 
 
 def delays_from_a_later_start(scan: Scan, _phantom: Phantom) -> MeasuredRun:
     """State delays that are too short by most of the labelling duration."""
-    stated = acquisition_of(scan.protocol)
+    stated = stated_acquisition(scan.protocol)
     return measure(scan, replace(stated, pld=tuple(max(pld - 1.5, 0.0) for pld in stated.pld)))
 
 

@@ -77,7 +77,7 @@ def measure(
     pairs = pair_volumes(types, timings)
     given = np.array(types) == VolumeType.DELTAM
     delta_m = subtract_label(still, pairs) if pairs else still[..., given]
-    stated = acquisition or acquisition_of(protocol)
+    stated = acquisition or stated_acquisition(protocol)
     relative = relative_to_m0(delta_m, m0, mask) if has_m0 else relative_to_brain(delta_m, mask)
     cbf, status = _fit(relative, mask, stated)
     controls = np.array(types) == VolumeType.CONTROL
@@ -101,16 +101,9 @@ def measure(
     )
 
 
-def acquisition_of(protocol: ScanProtocol) -> Acquisition:
-    """Describe the measurements of a protocol, in the order of their pairs."""
-    kinds = (VolumeType.LABEL, VolumeType.DELTAM)
-    measured = [volume for volume in protocol.series if volume.kind in kinds]
-    return replace(
-        protocol.acquisition_of(measured[0]),
-        pld=tuple(volume.pld for volume in measured),
-        labeling_duration=tuple(volume.labeling_duration for volume in measured),
-        t1_tissue=T1_TISSUE.value,
-    )
+def stated_acquisition(protocol: ScanProtocol) -> Acquisition:
+    """Describe the measurements of a protocol with the T1 of tissue that the app assumes."""
+    return replace(protocol.acquisition, t1_tissue=T1_TISSUE.value)
 
 
 def _fit(
