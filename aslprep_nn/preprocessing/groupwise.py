@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
@@ -17,18 +18,20 @@ from aslprep_nn.preprocessing.splines import FWHM_PER_SIGMA, read_splines, smoot
 #: Kernel [mm], every how manieth point is looked at, number of steps, and the largest step that
 #: ends a level [mm]: first to come near, then to come close.
 PYRAMID = ((12.0, 4, 6, 0.2), (6.0, 1, 8, 0.02))
+#: How far around the brain volumes of one contrast are compared: skull and scalp move with it, and
+#: their edges are the sharpest [voxels].
+SURROUNDINGS = 3
 #: Residuals of this many standard deviations count half (Cauchy's weight).
 TYPICAL_RESIDUALS = 3.0
 #: Edge of the blocks of voxels that are fitted and held in turn [mm].
 BLOCK = 15.0
 
 
-def align_alike(volumes: FloatArray, affine: FloatArray, mask: NDArray[np.bool_]) -> FloatArray:
+def align_alike(volumes: FloatArray, affine: FloatArray, brain: NDArray[np.bool_]) -> FloatArray:
     """Align the volumes of one contrast to their own mean.
 
-    Gauss-Newton on six parameters per volume: each volume is its mean over the group, times a
-    brightness that may vary quadratically along the slices (which recover one after the other
-    from background suppression), displaced. The mean is renewed at every step. Label and
+    Gauss-Newton on six parameters per volume: each volume is its mean over the group, displaced
+    and unevenly brighter or darker (`_brightness`). The mean is renewed at every step. Label and
     control share one mean: an image of their difference in the model would explain a
     displacement between them as well, and measured worse. What is found is kept only where it
     lowers the cost in voxels that were not used to find it by more than chance does.
@@ -39,8 +42,8 @@ def align_alike(volumes: FloatArray, affine: FloatArray, mask: NDArray[np.bool_]
         ``(volume, x, y, z)``, finite.
     affine
         Voxel to world, RAS [mm].
-    mask
-        Where to look.
+    brain
+        Where the brain roughly is; it and its `SURROUNDINGS` are looked at.
 
     Returns
     -------
@@ -48,13 +51,15 @@ def align_alike(volumes: FloatArray, affine: FloatArray, mask: NDArray[np.bool_]
     ``(volume, 4, 4)``; the first is the identity.
     """
     still = np.tile(np.eye(4), (len(volumes), 1, 1))
+    mask = ndimage.binary_dilation(brain, iterations=SURROUNDINGS)
     points = _Points.within(mask, affine)
     if len(volumes) < 2 or not points.used.any():
         return still
     transforms = still
     for fwhm, every, n_steps, smallest in PYRAMID:
         splines = smooth_coefficients(volumes, affine, fwhm)
-        design = _design(splines, points, transforms)[points.used][::every].double()
+        perfused = points.still(smooth_coefficients(brain[None].astype(float), affine, fwhm))
+        design = _design(splines, points, transforms, perfused)[points.used][::every].double()
         looked_at = points.inner[points.used][::every]
         for _ in range(n_steps):
             residual = _residual(points.seen(splines, transforms, looked_at))
@@ -62,7 +67,7 @@ def align_alike(volumes: FloatArray, affine: FloatArray, mask: NDArray[np.bool_]
             transforms = transforms @ points.about_centre(rigid_transforms(step))
             if _largest(step) < smallest:
                 break
-    costs = [_held_cost(splines, points, each) for each in (still, transforms)]
+    costs = [_held_cost(splines, points, each, perfused) for each in (still, transforms)]
     if costs[1] > (1 - _least_gain(mask, affine, fwhm)) * costs[0]:
         return still
     return np.asarray(transforms @ np.linalg.inv(transforms[0]))
@@ -152,6 +157,10 @@ class _Points:
         values = read_splines(splines, to_voxels @ self.world[:, which])
         return values / values.mean(dim=1, keepdim=True)
 
+    def still(self, splines: Tensor) -> Tensor:
+        """Read one image that does not move at the compared points, ``(inner,)``."""
+        return self.seen(splines, np.eye(4)[None], self.inner)[0]
+
     def offsets(self) -> Tensor:
         """Position of the compared points relative to their centre, ``(inner, 3)`` [mm]."""
         return self.world[:3, self.inner].T - torch.from_numpy(self.centre).float()
@@ -162,13 +171,13 @@ class _Points:
         return per_voxel.T @ torch.from_numpy(self.to_voxel[:3, :3]).float()
 
 
-def _design(splines: Tensor, points: _Points, transforms: FloatArray) -> Tensor:
-    """Return what motion and brightness do to the mean of a group, ``(inner, 10)``."""
+def _design(splines: Tensor, points: _Points, transforms: FloatArray, perfused: Tensor) -> Tensor:
+    """Return what motion and brightness do to the mean of a group, ``(inner, 21)``."""
     mean = points.seen(splines, transforms).mean(dim=0)
     offsets = points.offsets()
     gradient = points.gradient(mean)
     motion = torch.cat([gradient, torch.linalg.cross(offsets, gradient)], dim=1)
-    return torch.cat([motion, _brightness(mean[points.inner], offsets)], dim=1)
+    return torch.cat([motion, _brightness(mean[points.inner], perfused, offsets)], dim=1)
 
 
 def _residual(seen: Tensor) -> Tensor:
@@ -194,12 +203,18 @@ def _largest(step: FloatArray) -> float:
     return float(lengths.max())
 
 
-def _brightness(mean: Tensor, offsets: Tensor) -> Tensor:
-    """Return what a change of brightness adds to an image, ``(point, 4)``."""
-    along_slices = offsets[:, 2:] / HEAD_RADIUS
-    one = torch.ones_like(along_slices)
-    powers = torch.cat([one, along_slices, along_slices**2], dim=1)
-    return torch.cat([mean[:, None] * powers, one], dim=1)
+def _brightness(mean: Tensor, perfused: Tensor, offsets: Tensor) -> Tensor:
+    """Return what a change of brightness adds to an image, ``(point, 15)``.
+
+    Slices recover from background suppression one after the other, so that a head that tilts
+    keeps the shading of the scanner: the brightness of a volume may change with place, and by
+    its square along the slices. Label takes signal away in the brain, none in the scalp: without
+    an image of where there is perfusion a part of that passes for displacement.
+    """
+    x, y, z = (offsets / HEAD_RADIUS).T
+    shading = torch.stack([torch.ones_like(z), x, y, z, x * z, y * z, z**2], dim=1)
+    one = torch.ones_like(mean)[:, None]
+    return torch.cat([mean[:, None] * shading, perfused[:, None] * shading, one], dim=1)
 
 
 def _least_gain(mask: NDArray[np.bool_], affine: FloatArray, fwhm: float) -> float:
@@ -220,10 +235,12 @@ def _cauchy_weight(residual: Tensor) -> Tensor:
     return 1 / (1 + (residual / (TYPICAL_RESIDUALS * spread + tiny)).square())
 
 
-def _held_cost(splines: Tensor, points: _Points, transforms: FloatArray) -> float:
+def _held_cost(splines: Tensor, points: _Points, transforms: FloatArray, perfused: Tensor) -> float:
     """Measure disagreement with the mean in the voxels that the fit did not see."""
-    seen = points.seen(splines, transforms, points.inner[~points.used])
+    held = ~points.used
+    seen = points.seen(splines, transforms, points.inner[held])
     residual = _residual(seen)
-    design = _brightness(seen.mean(dim=0), points.offsets()[~points.used]).double().numpy()
+    shading = _brightness(seen.mean(dim=0), perfused[held], points.offsets()[held])
+    design = shading.double().numpy()
     explained = design @ np.linalg.lstsq(design, residual.T.double().numpy())[0]
     return float(np.abs(residual.numpy() - explained.T).mean())

@@ -19,7 +19,7 @@ FEWEST_COMPARISONS = 4
 N_STEPS = 50
 #: Shift that label passes for, per share of the signal that it takes away [mm]: measured in
 #: simulated heads at 10 % of static tissue (`benchmark preprocessing`).
-SHIFT_PER_LABEL = 2.0
+SHIFT_PER_LABEL = 1.0
 #: Displacement that does follow the label, by breathing at its pace or by eddy currents [mm]:
 #: seen in vivo, where taking it out made differences worse.
 IN_STEP = 0.05

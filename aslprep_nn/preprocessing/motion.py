@@ -7,7 +7,6 @@ from collections.abc import Hashable, Sequence
 import ants
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from aslprep_nn.acquisition import VolumeType
 from aslprep_nn.errors import ImageError
@@ -24,10 +23,6 @@ FEWEST_VOXELS = 8
 
 #: Larger voxels [mm] hold several folds of cortex each, and move less than they blur.
 LARGEST_VOXEL = 10.0
-
-#: How far around the brain volumes of one contrast are compared: skull and scalp move with it, and
-#: their edges are the sharpest [voxels].
-SURROUNDINGS = 3
 
 #: What volumes are to `without_label_shift`.
 KINDS = {VolumeType.LABEL: 1, VolumeType.CONTROL: -1}
@@ -104,9 +99,8 @@ def _align_groups(
     brain: NDArray[np.bool_],
 ) -> list[FloatArray]:
     """Align the volumes of each group to its first, ``(volume, 4, 4)`` for each group."""
-    surroundings = ndimage.binary_dilation(brain, iterations=SURROUNDINGS)
     aligned = [
-        align_alike(np.moveaxis(np.nan_to_num(volumes[..., members]), -1, 0), affine, surroundings)
+        align_alike(np.moveaxis(np.nan_to_num(volumes[..., members]), -1, 0), affine, brain)
         for members in members_of
     ]
     centre = affine[:3, :3] @ np.argwhere(brain).mean(axis=0) + affine[:3, 3]
