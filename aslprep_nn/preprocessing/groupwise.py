@@ -172,7 +172,7 @@ class _Points:
 
 
 def _design(splines: Tensor, points: _Points, transforms: FloatArray, perfused: Tensor) -> Tensor:
-    """Return what motion and brightness do to the mean of a group, ``(inner, 21)``."""
+    """Return what motion and brightness do to the mean of a group, ``(inner, 15)``."""
     mean = points.seen(splines, transforms).mean(dim=0)
     offsets = points.offsets()
     gradient = points.gradient(mean)
@@ -204,17 +204,17 @@ def _largest(step: FloatArray) -> float:
 
 
 def _brightness(mean: Tensor, perfused: Tensor, offsets: Tensor) -> Tensor:
-    """Return what a change of brightness adds to an image, ``(point, 15)``.
+    """Return what a change of brightness adds to an image, ``(point, 9)``.
 
-    Slices recover from background suppression one after the other, so that a head that tilts
-    keeps the shading of the scanner: the brightness of a volume may change with place, and by
+    Slices recover from background suppression one after the other, and their shading stays with
+    the scanner when the head tilts: the brightness of a volume may change along all axes, and by
     its square along the slices. Label takes signal away in the brain, none in the scalp: without
     an image of where there is perfusion a part of that passes for displacement.
     """
     x, y, z = (offsets / HEAD_RADIUS).T
-    shading = torch.stack([torch.ones_like(z), x, y, z, x * z, y * z, z**2], dim=1)
-    one = torch.ones_like(mean)[:, None]
-    return torch.cat([mean[:, None] * shading, perfused[:, None] * shading, one], dim=1)
+    one = torch.ones_like(mean)
+    shading = torch.stack([one, x, y, z, x * z, y * z, z**2], dim=1)
+    return torch.cat([mean[:, None] * shading, perfused[:, None], one[:, None]], dim=1)
 
 
 def _least_gain(mask: NDArray[np.bool_], affine: FloatArray, fwhm: float) -> float:

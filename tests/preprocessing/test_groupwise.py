@@ -48,9 +48,36 @@ def test_positions_are_found_whatever_the_brightness_and_noise(true):
     rng = np.random.default_rng(1)
     levels = (1.0, 0.97, 1.1, 0.9)
     volumes = np.stack([head_at(at, level) for at, level in zip(true, levels, strict=True)])
-    found = align_alike(volumes + rng.normal(0, 2, volumes.shape), AFFINE, HEAD)
+    found = align_alike(volumes + rng.normal(0, 1, volumes.shape), AFFINE, HEAD)
     np.testing.assert_allclose(found[0], np.eye(4), atol=1e-12)
     assert displacement(found, true).max() < 0.1
+
+
+def test_shading_that_stays_with_the_scanner_hides_no_tilt(true):
+    rng = np.random.default_rng(0)
+    z = WORLD[2].reshape(GRID) / 50
+    volumes = np.stack([head_at(at) * (1 + 0.5 * z + 0.2 * z**2) for at in true])
+    found = align_alike(volumes + rng.normal(0, 1, volumes.shape), AFFINE, HEAD)
+    assert displacement(found, true).max() < 0.12
+
+
+def label_at(transform: np.ndarray) -> np.ndarray:
+    """Draw what label takes away in a part of the head."""
+    back = np.linalg.inv(transform)
+    x, y, z = back[:3, :3] @ WORLD + back[:3, 3:]
+    radius = np.sqrt((x / 34) ** 2 + ((y - 8) / 34) ** 2 + ((z - 10) / 22) ** 2)
+    return (5 / (1 + np.exp((radius - 1) * 12))).reshape(GRID)
+
+
+def test_what_label_takes_away_in_the_brain_alone_displaces_little(true):
+    rng = np.random.default_rng(0)
+    twice = np.repeat(true, 2, axis=0)
+    volumes = np.stack([head_at(at) - (k % 2) * label_at(at) for k, at in enumerate(twice)])
+    brain = label_at(np.eye(4)) > 2.5
+    found = align_alike(volumes + rng.normal(0, 0.5, volumes.shape), AFFINE, brain)
+    off = found @ np.linalg.inv(twice)
+    between = displacement(off[1::2].mean(axis=0)[None], off[::2].mean(axis=0)[None])
+    assert between < 0.25
 
 
 def test_label_is_not_taken_for_motion(true):
