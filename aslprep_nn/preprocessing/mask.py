@@ -13,16 +13,24 @@ from aslprep_nn.maps import FloatArray
 #: How thin a bridge between scalp and brain may be and still be cut [mm].
 BRIDGE_WIDTH = 7.0
 
-#: Signal, relative to the typical one in the head, from which a voxel is brain. More than
-#: half, because what lies next to cortex is fluid and meninges rather than air.
-BRAIN_LEVEL = 0.65
+#: Signal, relative to that of brain nearby, from which a voxel is brain. More than half, because
+#: what lies next to cortex is fluid and meninges rather than air.
+BRAIN_LEVEL = 0.7
 
-#: Signal that counts as the brightest [percentile of voxels above the mean]; vessels exceed it.
-BRIGHTEST = 99.0
+#: Signal that counts as the brightest [percentile of voxels above the mean], which vessels exceed,
+#: and the share of it below which all is air alike.
+BRIGHTEST, DARKEST = 99.0, 0.02
 
-#: The bias field is smooth: it is fitted to every n-th voxel, n at most `COARSEST_SHRINK`, as
-#: long as `FEWEST_SHRUNK` remain along each axis.
-COARSEST_SHRINK, FEWEST_SHRUNK = 3, 8
+#: How deep under the surface of a head is surely brain: so far, and so far relative to the deepest
+#: [mm, 1].
+DEEP, DEEP_SHARE = 20.0, 0.6
+
+#: Standard deviation of the kernel that tells how bright brain is nearby, in slices and across
+#: them: suppressed slices recover one after the other [mm].
+NEARBY = (15.0, 15.0, 5.0)
+
+#: Weight of that kernel on what is surely brain from which it tells anything [1].
+LEAST_WEIGHT = 1e-3
 
 #: Share of a mask's voxels that may lie at the edge of the slices; share of its convex hull that a
 #: brain fills at least, and voxels of surface from which that can be told.
@@ -32,16 +40,17 @@ LARGEST_TOUCH, LEAST_SOLIDITY, FEWEST_SURFACE_VOXELS = 0.01, 0.7, 50
 def brain_mask(reference: FloatArray, affine: FloatArray) -> NDArray[np.bool_]:
     """Find the brain in an EPI-like reference image.
 
-    Receive coils make the rim brighter than the centre, so that the scalp can outshine deep
-    brain: the bias field is divided out first (N4, Tustison et al. 2010). Otsu's threshold
-    then parts head from air; brain is what reaches `BRAIN_LEVEL` of the head's median. Both
-    are averages over many voxels, so that noise or rounding cannot make the mask jump.
-    Opening cuts the scalp off, and the largest component is kept.
+    Receive coils make the rim brighter than the centre, and background suppression leaves slices,
+    fluid and scalp of any brightness: what is bright says little. But what lies deep in a head is
+    brain. Its brightness, smoothed and continued outwards, is the bias field and the brightness
+    of brain in one; brain is what reaches `BRAIN_LEVEL` of it. Both are averages over many
+    voxels, so that noise or rounding cannot make the mask jump. Opening cuts the scalp off, and
+    the largest component is kept.
 
     Parameters
     ----------
     reference
-        M0 or mean control, ``(x, y, z)``; NaN is read as air.
+        M0 or mean control, ``(x, y, z)``, slices along z; NaN is read as air.
     affine
         Voxel to world [mm].
 
@@ -51,11 +60,30 @@ def brain_mask(reference: FloatArray, affine: FloatArray) -> NDArray[np.bool_]:
         If no voxel stands out from the background.
     """
     image = _with_contrast(reference)
-    even = _without_bias(image / np.percentile(image[image > image.mean()], BRIGHTEST))
-    head = _above_otsu(even)
-    if not head.any():
-        return _not_empty(head)
-    return _solid_part(even > BRAIN_LEVEL * np.median(even[head]), affine)
+    image = (image / np.percentile(image[image > image.mean()], BRIGHTEST)).clip(max=1)
+    head = _solid_part(_above_otsu(np.log(image.clip(min=DARKEST))), affine)
+    return _solid_part(head & (image > BRAIN_LEVEL * _brain_nearby(image, head, affine)), affine)
+
+
+def _brain_nearby(image: FloatArray, head: NDArray[np.bool_], affine: FloatArray) -> FloatArray:
+    """Tell how bright brain is around each voxel, from what lies deep in the head.
+
+    A head ends at the edge of its slices, but goes on below and above them.
+    """
+    voxel_size = np.linalg.norm(affine[:3, :3], axis=0)
+    in_air = np.pad(head, ((1, 1), (1, 1), (0, 0)))
+    depth = ndimage.distance_transform_edt(in_air, sampling=voxel_size)[1:-1, 1:-1]
+    deep = depth > min(DEEP, DEEP_SHARE * depth.max())
+    sigma = NEARBY / voxel_size
+    weight, brightness = (
+        ndimage.gaussian_filter(values, sigma) for values in (deep.astype(float), image * deep)
+    )
+    told = weight > LEAST_WEIGHT
+    nearest = ndimage.distance_transform_edt(
+        ~told, sampling=voxel_size, return_distances=False, return_indices=True
+    )
+    level = brightness / np.maximum(weight, LEAST_WEIGHT)
+    return np.asarray(level[tuple(nearest)])
 
 
 def _with_contrast(reference: FloatArray) -> FloatArray:
@@ -155,21 +183,6 @@ def _solidity(mask: NDArray[np.bool_], affine: FloatArray) -> float:
     hull = spatial.ConvexHull(corners @ affine[:3, :3].T)
     voxel = abs(float(np.linalg.det(affine[:3, :3])))
     return float(mask.sum() * voxel / hull.volume)
-
-
-def _without_bias(image: FloatArray) -> FloatArray:
-    """Divide the receive field out of an image whose brightest tissue is about 1.
-
-    The field is fitted in the head alone: N4 works on logarithms, for which a zero in the air
-    and a 1e-15 are worlds apart.
-    """
-    clipped = image.clip(max=1)
-    even = ants.n4_bias_field_correction(
-        ants.from_numpy(clipped.astype(np.float32)),
-        mask=ants.from_numpy(_above_otsu(clipped).astype(np.float32)),
-        shrink_factor=min(max(1, min(image.shape) // FEWEST_SHRUNK), COARSEST_SHRINK),
-    )
-    return np.asarray(even.numpy())
 
 
 def _above_otsu(image: FloatArray) -> NDArray[np.bool_]:
