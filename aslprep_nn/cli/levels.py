@@ -53,7 +53,7 @@ def participant(settings: Settings, console: Console) -> ExitCode:
     discard_empty_work(settings)
     n_failed = len(series) - sum(not outcome.is_failure for outcome in outcomes)
     failed = f', {n_failed} failed' if n_failed else ''
-    failed += f', {len(hidden)} folders not readable' if hidden else ''
+    failed += f', folders not readable: {len(hidden)}' if hidden else ''
     log.info('%d of %d runs done%s', len(series) - n_failed, len(series), failed)
     _say_what_it_took(outcomes, settings)
     for subject in sorted({outcome.subject for outcome in outcomes}):

@@ -34,9 +34,19 @@ SHADING, LEAST_SHARE = 20.0, 0.15
 #: kernel sees one side only.
 EVENINGS = 3
 
+#: Edge of the blocks of voxels that speak for themselves [mm], and by how many standard errors of
+#: their mean a position must agree better than no motion.
+BLOCK, SURELY = 15.0, 2.0
+
 #: Shading is divided out once more where the head turns out to lie further than this from where it
 #: was thought to be [mm], at most so many times.
 NEAR, ATTEMPTS = 1.0, 3
+
+
+def voxels_across(length: float, affine: FloatArray) -> NDArray[np.int_]:
+    """Return how many voxels a length [mm] is along each axis, at least one, ``(3,)``."""
+    n_voxels = np.round(length / np.linalg.norm(affine[:3, :3], axis=0))
+    return np.asarray(n_voxels.clip(min=1).astype(int))
 
 
 def locate(
@@ -50,8 +60,8 @@ def locate(
 
     Correlation-like costs fail where background suppression changes the contrast; mutual
     information does not. What is found is believed only where it agrees better with the
-    reference than both no motion and the position before: what a registration scatters about a
-    still head is larger than what still heads move.
+    reference than the position before, and surely better than no motion: what a registration
+    scatters about a still head is larger than what still heads move.
 
     Parameters
     ----------
@@ -134,32 +144,54 @@ def evened(
 def _best_position(
     positions: Sequence[FloatArray], volume: FloatArray, reference: FloatArray, affine: FloatArray
 ) -> FloatArray:
-    """Return the position at which the volume agrees best, the first of equals.
+    """Return the position at which the volume agrees best, the first where none surely does.
 
-    All are compared where all see the head, and by the same measure.
+    All are compared where all see the head, and by the same measure. How much of a gain is
+    chance shows in how it varies between blocks of voxels.
     """
     seen = [
         resample_volume(volume, affine, reference.shape[:3], affine, position)
         for position in positions
     ]
-    common = np.isfinite([reference, *seen]).all(axis=0)
+    common = np.asarray(np.isfinite([reference, *seen]).all(axis=0))
     if not common.any():
         return positions[0]
     fixed, *moved = (
         ndimage.gaussian_filter(np.where(common, image, 0), SMOOTHING)[common]
         for image in (reference, *seen)
     )
-    return positions[int(np.argmax([_mutual_information(fixed, image) for image in moved]))]
+    agreement = np.stack([_mutual_information(fixed, image) for image in moved])
+    best = int(np.argmax(agreement.mean(axis=1)))
+    gain = agreement[best] - agreement[0]
+    in_blocks = np.bincount(_block_of(common, affine), gain)
+    chance = float(np.sqrt(len(in_blocks)) * in_blocks.std())
+    return positions[best if gain.sum() > SURELY * chance else 0]
 
 
-def _mutual_information(one: FloatArray, other: FloatArray) -> float:
-    """Return the mutual information of two lists of voxel values [nat]."""
-    x, y = (np.minimum(values, np.percentile(values, HISTOGRAM_TOP)) for values in (one, other))
-    counts = np.histogram2d(x, y, bins=HISTOGRAM_BINS)[0]
-    joint = counts / counts.sum()
-    independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
-    filled = joint > 0
-    return float((joint[filled] * np.log(joint[filled] / independent[filled])).sum())
+def _block_of(voxels: NDArray[np.bool_], affine: FloatArray) -> NDArray[np.int_]:
+    """Number the blocks that voxels lie in, from 0, ``(voxel,)``."""
+    corners = np.argwhere(voxels) // voxels_across(BLOCK, affine)
+    numbers = np.unique(corners, axis=0, return_inverse=True)[1]
+    return np.asarray(numbers.ravel())
+
+
+def _mutual_information(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Return what the value of a voxel in one image says of that in the other, ``(voxel,)`` [nat].
+
+    The mean is the mutual information of the images.
+    """
+    x, y = (_histogram_bin(values) for values in (one, other))
+    counts = np.bincount(x * HISTOGRAM_BINS + y, minlength=HISTOGRAM_BINS**2)
+    joint = counts.reshape(HISTOGRAM_BINS, HISTOGRAM_BINS) / len(x)
+    apart = joint.sum(axis=1)[x] * joint.sum(axis=0)[y]
+    return np.asarray(np.log(joint[x, y] / apart))
+
+
+def _histogram_bin(values: FloatArray) -> NDArray[np.int_]:
+    """Assign voxels to bins of equal width, the brightest few to the last."""
+    clipped = np.minimum(values, np.percentile(values, HISTOGRAM_TOP))
+    edges = np.linspace(clipped.min(), clipped.max(), HISTOGRAM_BINS + 1)[1:-1]
+    return np.searchsorted(edges, clipped, side='right')
 
 
 def register(reference: FloatArray, volume: FloatArray, affine: FloatArray) -> FloatArray:

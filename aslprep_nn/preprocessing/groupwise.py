@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from aslprep_nn.maps import FloatArray
-from aslprep_nn.preprocessing.across_contrasts import HEAD_RADIUS
+from aslprep_nn.preprocessing.across_contrasts import BLOCK, HEAD_RADIUS, voxels_across
 from aslprep_nn.preprocessing.splines import FWHM_PER_SIGMA, read_splines, smooth_coefficients
 
 #: Kernel [mm], every how manieth point is looked at, number of steps, and the largest step that
@@ -23,8 +23,6 @@ PYRAMID = ((12.0, 4, 6, 0.2), (6.0, 1, 8, 0.02))
 SURROUNDINGS = 3
 #: Residuals of this many standard deviations count half (Cauchy's weight).
 TYPICAL_RESIDUALS = 3.0
-#: Edge of the blocks of voxels that are fitted and held in turn [mm].
-BLOCK = 15.0
 
 
 def align_alike(volumes: FloatArray, affine: FloatArray, brain: NDArray[np.bool_]) -> FloatArray:
@@ -132,13 +130,12 @@ class _Points:
         number[needed] = np.arange(needed.sum())
         world = np.argwhere(needed) @ affine[:3, :3].T + affine[:3, 3]
         inner = number[core]
-        block = np.maximum(1, np.round(BLOCK / np.linalg.norm(affine[:3, :3], axis=0))).astype(int)
         neighbours = np.stack([number[tuple((voxels + step).T)] for step in steps])
         return cls(
             world=torch.from_numpy(np.column_stack([world, np.ones(len(world))]).T).float(),
             inner=torch.from_numpy(inner),
             neighbours=torch.from_numpy(neighbours).view(3, 2, -1),
-            used=torch.from_numpy((voxels // block).sum(axis=1) % 2 == 0),
+            used=torch.from_numpy((voxels // voxels_across(BLOCK, affine)).sum(axis=1) % 2 == 0),
             to_voxel=np.linalg.inv(affine),
             centre=world[inner].mean(axis=0) if len(inner) else np.zeros(3),
         )
