@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 
 import torch
@@ -11,8 +10,6 @@ from torch import Tensor
 from aslprep_nn.signal.kinetics import Linearization
 from aslprep_nn.signal.model import SignalModel
 
-#: Relative change of the labelling duration over which the signal is differentiated.
-DURATION_CHANGE = 1e-3
 #: How far arrivals within a voxel lie from their mean, on either side [s].
 ARRIVAL_SPREAD = 0.2
 
@@ -53,16 +50,4 @@ def assumption_directions(
     -------
     ``(assumption, timing, voxel)``: tissue decay, labelling duration, arrival dispersion.
     """
-    longer = _with_duration(model, 1 + DURATION_CHANGE).predict(cbf, att)
-    later = model.predict(cbf, att + ARRIVAL_SPREAD)
-    earlier = model.predict(cbf, (att - ARRIVAL_SPREAD).clamp(min=0))
-    mixture = torch.sub(later + earlier, here.delta_m, alpha=2)
-    return torch.stack([here.d_rate, longer - here.delta_m, mixture])
-
-
-def _with_duration(model: SignalModel, factor: float) -> SignalModel:
-    protocols = tuple(
-        replace(protocol, labeling_duration=protocol.labeling_duration * factor)
-        for protocol in model.protocols
-    )
-    return replace(model, protocols=protocols)
+    return torch.stack([here.d_rate, *model.alternatives(cbf, att, ARRIVAL_SPREAD)])

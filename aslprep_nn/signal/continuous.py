@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from aslprep_nn.signal.protocol import Protocol
-from aslprep_nn.signal.response import Curvature, Kinetics, Response, step
+from aslprep_nn.signal.response import Alternatives, Curvature, Kinetics, Response, step
 
 
 class Residue(NamedTuple):
@@ -70,6 +70,32 @@ class ContinuousKinetics(Kinetics):
         oldest, newest = protocol.pld + protocol.labeling_duration - att, protocol.pld - att
         bolus = self._total(oldest, rates) - self._total(newest, rates)
         return torch.exp(-att * blood_rate) * bolus
+
+    def alternatives(
+        self, att: Tensor, rate: Tensor, protocol: Protocol, spread: float
+    ) -> Alternatives:
+        """Compute what changes under other assumptions; see `Kinetics.alternatives`.
+
+        While label fades exponentially, what a later or earlier arrival leaves differs by a
+        factor of the voxel alone, but for what has not arrived: two exponentials serve all.
+        """
+        if type(self) is not ContinuousKinetics:
+            return super().alternatives(att, rate, protocol, spread)
+        blood_rate = 1 / protocol.t1_blood
+        last = torch.exp((att - protocol.pld) * rate)
+        first = last * torch.exp(protocol.labeling_duration * -rate)
+
+        def seen(shift: Tensor | float) -> Tensor:
+            """Return the response at ATT plus a shift, times the rate."""
+            later = torch.exp(rate * shift)
+            bolus = (last * later).clamp(max=1) - (first * later).clamp(max=1)
+            return torch.exp((att + shift) * -blood_rate) * bolus
+
+        arriving = torch.where(first < 1, first, 0)
+        return Alternatives(
+            longer=torch.exp(att * -blood_rate) * protocol.labeling_duration * arriving,
+            spread=(seen(spread) + seen(-att.clamp(max=spread)) - 2 * seen(0)) / rate,
+        )
 
     def curvature(self, att: Tensor, rate: Tensor, protocol: Protocol) -> Curvature:
         """Compute the second derivatives of the unit response."""

@@ -152,6 +152,22 @@ class SignalModel:
         whole = self.compress(parts[0] if len(parts) == 1 else torch.cat(parts))
         return whole if self.nuisance is None else self.nuisance.remove_from(whole)
 
+    def alternatives(self, cbf: Tensor, att: Tensor, spread: float) -> tuple[Tensor, Tensor]:
+        """Predict what changes if labelling lasted longer, or label arrived spread in time.
+
+        There is no basis and no nuisance. ``spread`` is explained in `Kinetics.alternatives`.
+
+        Returns
+        -------
+        ``(measurement, voxel)`` each.
+        """
+        parts = [
+            signal_per_cbf(p) * cbf * torch.stack(k.alternatives(att, k.rate(cbf, p), p, spread))
+            for p, k in zip(self.protocols, self.kinetics, strict=True)
+        ]
+        longer, spread_out = torch.cat(parts, dim=1)
+        return longer, spread_out
+
     def compress(self, signal: Tensor) -> Tensor:
         """Turn measurements, ``(measurement, voxel)``, into coefficients where there is a basis."""
         return signal if self.basis is None else self.basis.mT @ signal

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -13,6 +13,8 @@ from torch import Tensor
 from aslprep_nn.signal.protocol import Protocol
 
 ML_PER_100G_MIN_PER_ML_G_S = 6000.0
+#: Relative change of the labelling duration over which a response is differentiated.
+DURATION_CHANGE = 1e-3
 
 
 def step(x: Tensor) -> Tensor:
@@ -42,6 +44,21 @@ class Response(NamedTuple):
     value: Tensor
     d_att: Tensor
     d_rate: Tensor
+
+
+class Alternatives(NamedTuple):
+    """What a unit response gains under other assumptions, all of one broadcast shape [s].
+
+    Parameters
+    ----------
+    longer
+        Per relative increase of the labelling duration.
+    spread
+        If label arrived half before ATT and half after it, twice over.
+    """
+
+    longer: Tensor
+    spread: Tensor
 
 
 class Curvature(NamedTuple):
@@ -94,6 +111,28 @@ class Kinetics(ABC):
     def value(self, att: Tensor, rate: Tensor, protocol: Protocol) -> Tensor:
         """Compute the unit response without its derivatives; arguments as in `response`."""
         return self.response(att, rate, protocol).value
+
+    def alternatives(
+        self, att: Tensor, rate: Tensor, protocol: Protocol, spread: float
+    ) -> Alternatives:
+        """Compute what changes if labelling lasted longer, or label arrived spread in time.
+
+        Parameters
+        ----------
+        att, rate, protocol
+            As in `response`.
+        spread
+            Distance of arrivals from ATT on either side, not before labelling begins [s].
+        """
+        duration = protocol.labeling_duration * (1 + DURATION_CHANGE)
+        here, longer = (
+            self.value(att, rate, each)
+            for each in (protocol, replace(protocol, labeling_duration=duration))
+        )
+        later, earlier = (
+            self.value(each, rate, protocol) for each in (att + spread, (att - spread).clamp(min=0))
+        )
+        return Alternatives((longer - here) / DURATION_CHANGE, later + earlier - 2 * here)
 
     @abstractmethod
     def curvature(self, att: Tensor, rate: Tensor, protocol: Protocol) -> Curvature:

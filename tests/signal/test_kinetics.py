@@ -1,6 +1,7 @@
 """Every kinetic model against an independent convolution and against finite differences."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from aslprep_nn.signal.kinetics import (
     kinetics_of,
     linearize,
     pcasl_delta_m,
+    signal_per_cbf,
 )
 from aslprep_nn.signal.protocol import Protocol
 from aslprep_nn.signal.pulsed import (
@@ -130,6 +132,42 @@ def test_first_derivatives_match_finite_differences(case, tensor):
     for exact, difference in zip((analytic.d_cbf, analytic.d_att, d_t1), numeric, strict=True):
         largest = max(difference.abs().max().item(), 1e-12)
         torch.testing.assert_close(exact, difference, rtol=0, atol=1e-6 * largest)
+
+
+def test_alternatives_are_what_the_signal_gains_under_other_assumptions(case, tensor):
+    acquisition, kinetics = case.acquisition, case.kinetics
+    protocol = Protocol.of(acquisition)
+
+    def with_duration(factor):
+        longer = tuple(factor * duration for duration in acquisition.labeling_duration)
+        return predict(
+            replace(case, acquisition=replace(acquisition, labeling_duration=longer)),
+            case.cbf,
+            case.att,
+        )
+
+    rate = kinetics.rate(tensor(case.cbf), protocol)
+    found = kinetics.alternatives(tensor(case.att), rate, protocol, 0.2)
+    here, later, earlier = (predict(case, case.cbf, case.att + by) for by in (0, 0.2, -0.2))
+    scale = signal_per_cbf(protocol) * case.cbf
+    largest = here.max().item()
+    torch.testing.assert_close(
+        scale * found.spread, later + earlier - 2 * here, rtol=0, atol=1e-12 * largest
+    )
+    numeric = slope(with_duration, 1.0, 1e-4)
+    tolerance = 1e-6 if type(kinetics) is ContinuousKinetics else 5e-3
+    torch.testing.assert_close(scale * found.longer, numeric, rtol=0, atol=tolerance * largest)
+
+
+def test_label_arrives_not_before_it_is_made(case, tensor):
+    protocol = Protocol.of(case.acquisition)
+    rate = case.kinetics.rate(tensor(case.cbf), protocol)
+    found = case.kinetics.alternatives(tensor(0.05), rate, protocol, 0.2)
+    here, later, earliest = (predict(case, case.cbf, att) for att in (0.05, 0.25, 0.0))
+    scale = signal_per_cbf(protocol) * case.cbf
+    torch.testing.assert_close(
+        scale * found.spread, later + earliest - 2 * here, rtol=0, atol=1e-12 * here.max().item()
+    )
 
 
 def test_second_derivatives_match_finite_differences(case, tensor):
