@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-import torch
 from torch import Tensor
 
 from aslprep_nn.signal.kinetics import Linearization
@@ -28,7 +27,7 @@ class Assumption(StrEnum):
 
 def assumption_directions(
     model: SignalModel, cbf: Tensor, att: Tensor, here: Linearization
-) -> Tensor:
+) -> tuple[Tensor, Tensor, Tensor]:
     """Predict how the signal moves when each `Assumption` is slightly wrong.
 
     Only the shape counts, not the size. Arterial blood has its own module: its arrival is
@@ -48,6 +47,7 @@ def assumption_directions(
 
     Returns
     -------
-    ``(assumption, timing, voxel)``: tissue decay, labelling duration, arrival dispersion.
+    Tissue decay, labelling duration and arrival dispersion, ``(timing, voxel)`` each.
     """
-    return torch.stack([here.d_rate, *model.alternatives(cbf, att, ARRIVAL_SPREAD)])
+    longer, either_side = model.alternatives(cbf, att, ARRIVAL_SPREAD)
+    return here.d_rate, longer, either_side.sub_(here.delta_m, alpha=2)

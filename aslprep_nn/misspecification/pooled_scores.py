@@ -179,7 +179,7 @@ class _Pool:
         """Project repetitions on what CBF and ATT cannot explain; NaN where nothing is left."""
         here = model.linearize(*fitted)
         assumed = assumption_directions(model, *fitted, here)
-        directions = torch.cat([torch.stack([here.d_cbf, here.d_att]), assumed])
+        directions = [here.d_cbf, here.d_att, *assumed]
         raw = Projections.of(
             vectors, directions, here.delta_m, n_parameters=N_PARAMETERS, shapes=shapes
         )

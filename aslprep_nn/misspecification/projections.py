@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from aslprep_nn.misspecification.vectors import RepetitionVectors, voxels_first
+from aslprep_nn.misspecification.vectors import RepetitionVectors
 
 #: A direction that keeps less than this part of its length is not told from the parameters.
 COLLINEAR = 1e-6
@@ -48,7 +49,7 @@ class Projections:
     def of(
         cls,
         vectors: RepetitionVectors,
-        directions: Tensor,
+        directions: Sequence[Tensor] | Tensor,
         signal: Tensor,
         *,
         n_parameters: int,
@@ -61,7 +62,7 @@ class Projections:
         vectors
             The repetitions.
         directions
-            Those of the parameters first, ``(direction, timing, voxel)``.
+            Those of the parameters first, ``(timing, voxel)`` each.
         signal
             The fit, ``(timing, voxel)``.
         n_parameters
@@ -69,7 +70,7 @@ class Projections:
         shapes
             Further directions that all voxels share, ``(timing, shape)``.
         """
-        rows = voxels_first(directions)
+        rows = torch.stack([direction.mT for direction in directions], dim=1)
         residuals = vectors.less(signal)
         # all with all, though few are needed: small products take a slower path
         along, overlap = [torch.bmm(residuals.values, rows.mT)], [torch.bmm(rows, rows.mT)]

@@ -110,7 +110,7 @@ class VoxelTests:
         assumed = assumption_directions(model, cbf, att, here)
         raw = Projections.of(
             RepetitionVectors.of(data, self.repetitions),
-            torch.stack([*fitted, *assumed]),
+            [*fitted, *assumed],
             signal,
             n_parameters=len(fitted),
             shapes=shapes,

@@ -74,7 +74,7 @@ class ContinuousKinetics(Kinetics):
     def alternatives(
         self, att: Tensor, rate: Tensor, protocol: Protocol, spread: float
     ) -> Alternatives:
-        """Compute what changes under other assumptions; see `Kinetics.alternatives`.
+        """Compute what is seen under other assumptions; see `Kinetics.alternatives`.
 
         While label fades exponentially, what a later or earlier arrival leaves differs by a
         factor of the voxel alone, but for what has not arrived: two exponentials serve all.
@@ -88,14 +88,13 @@ class ContinuousKinetics(Kinetics):
         def seen(shift: Tensor | float) -> Tensor:
             """Return the response at ATT plus a shift, times the rate."""
             later = torch.exp(rate * shift)
-            bolus = (last * later).clamp(max=1) - (first * later).clamp(max=1)
-            return torch.exp((att + shift) * -blood_rate) * bolus
+            bolus = (last * later).clamp_(max=1)
+            bolus -= (first * later).clamp_(max=1)
+            return bolus.mul_(torch.exp((att + shift) * -blood_rate))
 
-        arriving = torch.where(first < 1, first, 0)
-        return Alternatives(
-            longer=torch.exp(att * -blood_rate) * protocol.labeling_duration * arriving,
-            spread=(seen(spread) + seen(-att.clamp(max=spread)) - 2 * seen(0)) / rate,
-        )
+        either_side = seen(spread).add_(seen(-att.clamp(max=spread))).div_(rate)
+        transit = torch.exp(att * -blood_rate) * protocol.labeling_duration
+        return Alternatives(torch.where(first < 1, first, 0).mul_(transit), either_side)
 
     def curvature(self, att: Tensor, rate: Tensor, protocol: Protocol) -> Curvature:
         """Compute the second derivatives of the unit response."""

@@ -16,7 +16,7 @@ from aslprep_nn.signal.kinetics import (
     signal_per_cbf,
 )
 from aslprep_nn.signal.protocol import Protocol
-from aslprep_nn.signal.response import Kinetics
+from aslprep_nn.signal.response import Alternatives, Kinetics
 
 
 @dataclass(frozen=True)
@@ -152,21 +152,17 @@ class SignalModel:
         whole = self.compress(parts[0] if len(parts) == 1 else torch.cat(parts))
         return whole if self.nuisance is None else self.nuisance.remove_from(whole)
 
-    def alternatives(self, cbf: Tensor, att: Tensor, spread: float) -> tuple[Tensor, Tensor]:
-        """Predict what changes if labelling lasted longer, or label arrived spread in time.
+    def alternatives(self, cbf: Tensor, att: Tensor, spread: float) -> Alternatives:
+        """Predict the signal under other assumptions; there is no basis and no nuisance.
 
-        There is no basis and no nuisance. ``spread`` is explained in `Kinetics.alternatives`.
-
-        Returns
-        -------
-        ``(measurement, voxel)`` each.
+        ``spread`` is explained in `Kinetics.alternatives`; the terms are ``(measurement, voxel)``.
         """
-        parts = [
-            signal_per_cbf(p) * cbf * torch.stack(k.alternatives(att, k.rate(cbf, p), p, spread))
-            for p, k in zip(self.protocols, self.kinetics, strict=True)
-        ]
-        longer, spread_out = torch.cat(parts, dim=1)
-        return longer, spread_out
+        parts: list[list[Tensor]] = []
+        for protocol, kinetics in zip(self.protocols, self.kinetics, strict=True):
+            rate, scale = kinetics.rate(cbf, protocol), signal_per_cbf(protocol) * cbf
+            unit = kinetics.alternatives(att, rate, protocol, spread)
+            parts.append([scale * term for term in unit])
+        return Alternatives(*(torch.cat(terms) for terms in zip(*parts, strict=True)))
 
     def compress(self, signal: Tensor) -> Tensor:
         """Turn measurements, ``(measurement, voxel)``, into coefficients where there is a basis."""

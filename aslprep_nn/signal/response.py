@@ -47,18 +47,18 @@ class Response(NamedTuple):
 
 
 class Alternatives(NamedTuple):
-    """What a unit response gains under other assumptions, all of one broadcast shape [s].
+    """A unit response under other assumptions, all of one broadcast shape [s].
 
     Parameters
     ----------
     longer
-        Per relative increase of the labelling duration.
-    spread
-        If label arrived half before ATT and half after it, twice over.
+        What it gains per relative increase of the labelling duration.
+    either_side
+        The sum of the responses to label that arrives before ATT and after it.
     """
 
     longer: Tensor
-    spread: Tensor
+    either_side: Tensor
 
 
 class Curvature(NamedTuple):
@@ -115,7 +115,7 @@ class Kinetics(ABC):
     def alternatives(
         self, att: Tensor, rate: Tensor, protocol: Protocol, spread: float
     ) -> Alternatives:
-        """Compute what changes if labelling lasted longer, or label arrived spread in time.
+        """Compute what is seen if labelling lasted longer, or label arrived spread in time.
 
         Parameters
         ----------
@@ -132,7 +132,7 @@ class Kinetics(ABC):
         later, earlier = (
             self.value(each, rate, protocol) for each in (att + spread, (att - spread).clamp(min=0))
         )
-        return Alternatives((longer - here) / DURATION_CHANGE, later + earlier - 2 * here)
+        return Alternatives((longer - here) / DURATION_CHANGE, later + earlier)
 
     @abstractmethod
     def curvature(self, att: Tensor, rate: Tensor, protocol: Protocol) -> Curvature:

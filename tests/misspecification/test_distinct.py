@@ -33,7 +33,7 @@ def directions_of(delays: tuple[float, ...], cbf: float) -> tuple[Projections, P
     assumed = assumption_directions(model, flow, att, here)
     none = torch.zeros(301, 1, len(delays), dtype=torch.float64)
     vectors = RepetitionVectors(none, torch.ones(301, 1, dtype=torch.bool))
-    directions = torch.cat([torch.stack([here.d_cbf, here.d_att]), assumed])
+    directions = [here.d_cbf, here.d_att, *assumed]
     raw = Projections.of(vectors, directions, here.delta_m, n_parameters=2)
     return raw, raw.orthogonalized()
 
