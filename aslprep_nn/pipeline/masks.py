@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from aslprep_nn.bids.image import UNREADABLE, read_shape
 from aslprep_nn.errors import ImageError, Problem
 from aslprep_nn.maps import FloatArray
-from aslprep_nn.run import ASLRun, RefusedRun
+from aslprep_nn.run import ASLRun, PlanRow, RefusedRun
 from aslprep_nn.settings import Settings
 
 #: How far the corners of a mask may lie from those of the series: what rounding does [mm].
@@ -28,7 +29,7 @@ def mask_of(run: ASLRun, settings: Settings) -> Path | None:
 
 
 def with_usable_mask(run: ASLRun, settings: Settings) -> ASLRun | RefusedRun:
-    """Refuse a run before anything is computed if the mask supplied for it cannot be used."""
+    """Plan with the mask supplied for a run, or refuse the run before anything is computed."""
     path = mask_of(run, settings)
     if path is None:
         return run
@@ -37,7 +38,7 @@ def with_usable_mask(run: ASLRun, settings: Settings) -> ASLRun | RefusedRun:
         supplied_mask(path, series.shape[:3], series.affine)
     except ImageError as error:
         return RefusedRun(run.name, run.subject, error.problems)
-    return run
+    return replace(run, plan=(*run.plan, PlanRow('Mask', 'supplied', path.name)))
 
 
 def supplied_mask(path: Path, shape: tuple[int, ...], affine: FloatArray) -> NDArray[np.bool_]:

@@ -41,10 +41,10 @@ def estimate_motion(
 
     Volumes of one contrast are aligned to each other by least squares (`align_alike`), which
     is far more precise than any comparison between contrasts and lets each of these speak once,
-    with the noise of a mean. What follows the label in all groups is no motion and is taken out
-    (`without_label_shift`). The mean of a group is registered to the reference by mutual
-    information (`locate`). A volume equal to the reference is left alone, and so are all where
-    `registration_obstacle` sees one.
+    with the noise of a mean. Of what follows the label in all groups the share that label can
+    explain is taken out (`without_label_shift`). The mean of a group is registered to the
+    reference by mutual information (`locate`). A volume equal to the reference is left alone,
+    and so are all where `registration_obstacle` sees one.
 
     Parameters
     ----------

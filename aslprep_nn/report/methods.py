@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aslprep_nn.acquisition import BolusCutOff, LabelingType
+from aslprep_nn.preprocessing.mask import BRAIN_LEVEL
 from aslprep_nn.report.estimator_methods import describe_estimators
 from aslprep_nn.report.references import WORKS, Reference
 from aslprep_nn.report.regions import measurements_by_timing
 from aslprep_nn.report.results import RunResults
 from aslprep_nn.report.trust_methods import describe_tests
 from aslprep_nn.run import M0Route
+from aslprep_nn.settings import Organ
 from aslprep_nn.version import __version__
 
 
@@ -109,14 +111,22 @@ def _processing(results: RunResults) -> Iterator[str]:
 
 
 def _masking(results: RunResults) -> str:
+    if _planned(results, 'Mask'):
+        return 'The mask of the brain was supplied.'
+    if results.organ is not Organ.BRAIN:
+        return (
+            'Everything but air was masked by the threshold of Otsu (Otsu, 1979) on the logarithm '
+            'of the reference, computed with ANTs (Avants et al., 2011).'
+        )
     if results.confounds is None and _planned(results, 'M0') not in M0_IMAGES:
         return (
             'The head was masked by the threshold of Otsu (Otsu, 1979) on the logarithm of the '
             'mean square of the differences, computed with ANTs (Avants et al., 2011).'
         )
     return (
-        'The brain was masked by an EPI threshold in nilearn (Abraham et al., 2014) after '
-        'bias-field correction with N4 (Tustison et al., 2010) in ANTs (Avants et al., 2011).'
+        'The head was found in the reference by the threshold of Otsu (Otsu, 1979) on its '
+        'logarithm, computed with ANTs (Avants et al., 2011), and the brain as what reaches '
+        f'{BRAIN_LEVEL:.0%} of the smoothed brightness of what lies deep in the head nearby.'
     )
 
 

@@ -82,12 +82,6 @@ PASZKE = Reference(
     'deep learning library. Adv Neural Inf Process Syst 32:8024-8035.',
 )
 
-TUSTISON = Reference(
-    'Tustison et al., 2010',
-    'Tustison NJ, Avants BB, Cook PA, et al. (2010). N4ITK: improved N3 bias correction. IEEE '
-    'Trans Med Imaging 29(6):1310-1320.',
-    '10.1109/TMI.2010.2046908',
-)
 OTSU = Reference(
     'Otsu, 1979',
     'Otsu N (1979). A threshold selection method from gray-level histograms. IEEE Trans Syst Man '
@@ -155,5 +149,5 @@ WU = Reference(
 )
 WORKS = (
     ABRAHAM, ALSOP, AVANTS, BENJAMINI, BRETT, BUXTON, CHOW, CLEMENT, GORGOLEWSKI, HAUSMAN, LIU,
-    MAUCHLY, OTSU, PASZKE, POWER, QIN, TUSTISON, WANG, WHITE, WONG, WU,
+    MAUCHLY, OTSU, PASZKE, POWER, QIN, WANG, WHITE, WONG, WU,
 )  # fmt: skip

@@ -66,4 +66,8 @@ def test_a_run_whose_mask_cannot_be_used_is_refused_while_planning(tmp_path, sha
     mask.write_bytes(mask.read_bytes()[:-20])
     assert 'readable' in with_usable_mask(run, masked_with(mask)).problems[0].found
     nib.save(nib.Nifti1Image(np.ones((4, 4, 2), np.uint8), np.eye(4)), mask)
-    assert with_usable_mask(run, masked_with(mask)) is run
+    planned = with_usable_mask(run, masked_with(mask)).plan[len(run.plan) :]
+    assert [(row.name, row.value, row.source) for row in planned] == [
+        ('Mask', 'supplied', 'mask.nii.gz')
+    ]
+    assert with_usable_mask(run, masked_with(None)) is run

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from aslprep_nn.benchmark.scenes import Readout, Scene, Suppression, film
 from aslprep_nn.errors import ImageError
 from aslprep_nn.preprocessing.mask import brain_mask, difference_mask, mask_doubts
+from aslprep_nn.preprocessing.reference import mean_control
 from aslprep_nn.preprocessing.resample import resample_volume
+from aslprep_nn.simulation.motion import MotionLevel
 
 DEMO = Path(__file__).parents[2] / 'data' / 'demo'
 AFFINE = np.diag([4.0, 4.0, 5.0, 1.0])
@@ -68,6 +71,13 @@ def test_the_brain_of_a_simulated_head_with_scalp_is_found(m0, series):
     )  # in both, every second from the second
     assert dice(brain_mask(image if image.ndim == 3 else image[..., 0], affine), brain) > 0.94
     assert dice(brain_mask(controls, affine), brain) > 0.94
+
+
+@pytest.mark.parametrize('readout', list(Readout))
+def test_the_brain_is_found_in_what_suppression_leaves(readout):
+    taken = film(Scene(readout, Suppression.STRONG, MotionLevel.NONE, n_pairs=1), seed=0)
+    control = mean_control(taken.series, taken.volume_types)
+    assert dice(brain_mask(control, taken.affine), taken.brain) > 0.94
 
 
 def read(path: Path) -> tuple[np.ndarray, np.ndarray]:

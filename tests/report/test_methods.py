@@ -10,6 +10,7 @@ from aslprep_nn.acquisition import BolusCutOff, LabelingType
 from aslprep_nn.misspecification.summary import TrustSummary
 from aslprep_nn.report.methods import describe_methods
 from aslprep_nn.run import M0Route, PlanRow
+from aslprep_nn.settings import Organ
 
 
 def text_of(results):
@@ -113,15 +114,18 @@ def test_the_formula_is_cited_that_the_labelling_calls_for(single_delay_run):
     assert 'Wong et al., 1998' in text_of(replace(single_delay_run, acquisition=quipss))
 
 
-def test_differences_alone_are_masked_by_otsu_and_an_m0_scan_by_epi_threshold(run, relative_run):
-    assert 'N4 (Tustison et al., 2010)' in text_of(run)
+def test_the_mask_is_said_to_be_made_as_it_was(run, relative_run):
+    assert 'reaches 70% of the smoothed brightness' in text_of(run)
     only = text_of(replace(relative_run, confounds=None))
-    assert 'Otsu, 1979' in only
-    assert 'Tustison' not in only
+    assert 'mean square of the differences' in only
     assert 'subtracted from its control' not in only
     with_m0 = text_of(replace(run, confounds=None))
-    assert 'Tustison' in with_m0
-    assert 'Otsu' not in with_m0
+    assert 'reaches 70%' in with_m0
+    assert 'Everything but air' in text_of(replace(run, organ=Organ.KIDNEY))
+    supplied = PlanRow('Mask', 'supplied', 'mask.nii.gz')
+    text = text_of(replace(run, plan=(*run.plan, supplied)))
+    assert 'was supplied' in text
+    assert 'Otsu' not in text
 
 
 def test_the_markdown_numbers_the_references(run):
