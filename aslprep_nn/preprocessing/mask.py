@@ -15,7 +15,7 @@ BRIDGE_WIDTH = 7.0
 
 #: Signal, relative to that of brain nearby, from which a voxel is brain. More than half, because
 #: what lies next to cortex is fluid and meninges rather than air.
-BRAIN_LEVEL = 0.7
+BRAIN_LEVEL = 0.72
 
 #: Signal that counts as the brightest [percentile of voxels above the mean], which vessels exceed,
 #: and the share of it below which all is air alike.
@@ -192,8 +192,13 @@ def _above_otsu(image: FloatArray) -> NDArray[np.bool_]:
 
 
 def _solid_part(above: NDArray[np.bool_], affine: FloatArray) -> NDArray[np.bool_]:
-    """Return the largest part that no thin bridge holds together, holes in slices filled."""
-    opened = ndimage.binary_opening(above, iterations=_opening(affine))
+    """Return the largest part that no thin bridge holds together, holes in slices filled.
+
+    A head goes on above and below its slices, so that few of them are not opened away.
+    """
+    width = _opening(affine)
+    continued = np.pad(above, ((0, 0), (0, 0), (width, width)), mode='edge')
+    opened = ndimage.binary_opening(continued, iterations=width)[..., width:-width]
     labels, n_components = ndimage.label(opened)
     if not n_components:
         return _not_empty(opened)

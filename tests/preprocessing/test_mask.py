@@ -141,3 +141,10 @@ def test_a_flat_mask_has_no_hull_to_compare_with():
     flat = np.zeros((12, 12, 4), dtype=bool)
     flat[3:9, 3:9, 2] = True
     assert mask_doubts(flat, AFFINE) == ()
+
+
+@pytest.mark.parametrize('n_slices', [1, 4])
+def test_few_slices_have_a_brain_too(head, n_slices):
+    image, brain = head
+    few = slice(12, 12 + n_slices)
+    assert dice(brain_mask(image[..., few], AFFINE), brain[..., few]) > 0.94

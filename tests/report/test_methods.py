@@ -115,12 +115,12 @@ def test_the_formula_is_cited_that_the_labelling_calls_for(single_delay_run):
 
 
 def test_the_mask_is_said_to_be_made_as_it_was(run, relative_run):
-    assert 'reaches 70% of the smoothed brightness' in text_of(run)
+    assert 'reaches 72% of the smoothed brightness' in text_of(run)
     only = text_of(replace(relative_run, confounds=None))
     assert 'mean square of the differences' in only
     assert 'subtracted from its control' not in only
     with_m0 = text_of(replace(run, confounds=None))
-    assert 'reaches 70%' in with_m0
+    assert 'reaches 72%' in with_m0
     assert 'Everything but air' in text_of(replace(run, organ=Organ.KIDNEY))
     supplied = PlanRow('Mask', 'supplied', 'mask.nii.gz')
     text = text_of(replace(run, plan=(*run.plan, supplied)))
