@@ -43,8 +43,9 @@ def estimate_motion(
     is far more precise than any comparison between contrasts and lets each of these speak once,
     with the noise of a mean. Of what follows the label in all groups the share that label can
     explain is taken out (`without_label_shift`). The mean of a group is registered to the
-    reference by mutual information (`locate`). A volume equal to the reference is left alone,
-    and so are all where `registration_obstacle` sees one.
+    reference by mutual information (`locate`). Where the reference is one of the volumes, those
+    of its group are aligned to it directly. All are left alone where `registration_obstacle`
+    sees one.
 
     Parameters
     ----------
@@ -72,23 +73,52 @@ def estimate_motion(
         return transforms
     ants.config.set_ants_deterministic(on=True, seed_value=seed)
     brain = _roughly_brain(reference, affine)
-    members_of = _members(volumes, reference, groups)
+    members_of = _members(volumes, groups)
     types = volume_types or (VolumeType.NOT_AVAILABLE,) * len(transforms)
     kinds = np.array([KINDS.get(shown, 0) for shown in types])
     aligned = _align_groups(volumes, members_of, kinds, affine, brain)
-    known: dict[int, FloatArray] = {}
+    known, reference = _around_reference(volumes, reference, affine, members_of, aligned)
     for members, within in zip(members_of, aligned, strict=True):
-        alike = volumes[..., members]
-        mean = alike[..., 0]
-        if len(members) > 1:
-            mean = mean_of_present(resample_series(alike, affine, within)[0])
+        if members[0] in known:
+            continue
         earlier = [index for index in known if index < members[0]]
         before = known[max(earlier)] if earlier else np.eye(4)
+        mean = _mean_of(volumes[..., members], affine, within)
         position = locate(mean, reference, affine, brain, before)
         known.update(zip(members, within @ position, strict=True))
     for index, transform in known.items():
         transforms[index] = transform
     return transforms
+
+
+def _around_reference(
+    volumes: FloatArray,
+    reference: FloatArray,
+    affine: FloatArray,
+    members_of: Sequence[Sequence[int]],
+    aligned: Sequence[FloatArray],
+) -> tuple[dict[int, FloatArray], FloatArray]:
+    """Place the group that a reference is of, whose mean has its contrast and less noise.
+
+    Returns
+    -------
+    Transforms of its volumes, none where the reference is of no group, and the image to locate
+    the reference in others by.
+    """
+    for members, within in zip(members_of, aligned, strict=True):
+        for index, transform in zip(members, within, strict=True):
+            if np.array_equal(volumes[..., index], reference):
+                placed = within @ np.linalg.inv(transform)
+                known = dict(zip(members, placed, strict=True)) | {index: np.eye(4)}
+                return known, _mean_of(volumes[..., members], affine, placed)
+    return {}, reference
+
+
+def _mean_of(volumes: FloatArray, affine: FloatArray, transforms: FloatArray) -> FloatArray:
+    """Average aligned volumes, ``(x, y, z)``; a single one is not interpolated."""
+    if volumes.shape[-1] == 1:
+        return volumes[..., 0]
+    return mean_of_present(resample_series(volumes, affine, transforms)[0])
 
 
 def _align_groups(
@@ -119,19 +149,13 @@ def _share_of_label(voxels: FloatArray, kinds: NDArray[np.int_]) -> float:
     return abs(means[0] - means[1]) / brightest if brightest else 0.0
 
 
-def _members(
-    volumes: FloatArray, reference: FloatArray, groups: Sequence[Hashable] | None
-) -> list[list[int]]:
-    """List the volumes of each group, without those that are the reference itself.
-
-    One with missing slices is compared with nothing but the reference.
-    """
+def _members(volumes: FloatArray, groups: Sequence[Hashable] | None) -> list[list[int]]:
+    """List the volumes of each group; one with missing slices is of none but its own."""
     members: dict[Hashable, list[int]] = {}
     for index, volume in enumerate(np.moveaxis(volumes, -1, 0)):
         alone = groups is None or not np.isfinite(volume).all()
         group = (index,) if alone or groups is None else groups[index]
-        if not np.array_equal(volume, reference):
-            members.setdefault(group, []).append(index)
+        members.setdefault(group, []).append(index)
     return list(members.values())
 
 
