@@ -11,6 +11,10 @@ from torch import Tensor
 from aslprep_nn.signal.protocol import Protocol
 from aslprep_nn.signal.response import Alternatives, Curvature, Kinetics, Response, step
 
+#: How far beyond its kink, in parts of a decay, the first label counts as just arriving: fits often
+#: lie on the kink, in single precision, and of a longer bolus something would be seen.
+ON_KINK = 1e-6
+
 
 class Residue(NamedTuple):
     """The part of a label that remains after a time, and its integral since arrival.
@@ -94,7 +98,7 @@ class ContinuousKinetics(Kinetics):
 
         either_side = seen(spread).add_(seen(-att.clamp(max=spread))).div_(rate)
         transit = torch.exp(att * -blood_rate) * protocol.labeling_duration
-        return Alternatives(torch.where(first < 1, first, 0).mul_(transit), either_side)
+        return Alternatives(torch.where(first < 1 + ON_KINK, first, 0).mul_(transit), either_side)
 
     def curvature(self, att: Tensor, rate: Tensor, protocol: Protocol) -> Curvature:
         """Compute the second derivatives of the unit response."""

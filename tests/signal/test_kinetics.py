@@ -26,7 +26,7 @@ from aslprep_nn.signal.pulsed import (
     VelocitySelectiveKinetics,
     WangEquation4Kinetics,
 )
-from aslprep_nn.signal.response import LabelDecay
+from aslprep_nn.signal.response import Kinetics, LabelDecay
 
 
 def convolved_delta_m(case, integrate):
@@ -303,3 +303,15 @@ def test_the_value_alone_is_that_of_the_whole_response(case):
     rate = case.kinetics.rate(torch.tensor(case.cbf, dtype=torch.float64), protocol)
     whole = case.kinetics.response(att, rate, protocol).value
     torch.testing.assert_close(case.kinetics.value(att, rate, protocol), whole)
+
+
+def test_where_the_first_label_arrives_with_the_image_a_longer_bolus_is_seen():
+    acquisition = Acquisition(LabelingType.PCASL, (0.0, 0.3), (1.5, 1.5), 0.85)
+    protocol = Protocol.of(acquisition).measurements_first()
+    kinetics = ContinuousKinetics()
+    att = protocol.labeling_duration.flatten()[:1].clone()
+    rate = kinetics.rate(torch.full_like(att, 60.0), protocol)
+    longer = kinetics.alternatives(att, rate, protocol, 0.2).longer
+    difference = Kinetics.alternatives(kinetics, att, rate, protocol, 0.2).longer
+    torch.testing.assert_close(longer, difference, rtol=1e-3, atol=0)
+    assert (longer > 0).all()
