@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.calibration.evidence import compare_volumes, describe_holes
 from aslprep_nn.calibration.m0 import equilibrium_magnetisation, recovered_fraction
-from aslprep_nn.calibration.reference_region import blood_from_region, find_region
+from aslprep_nn.calibration.reference_region import blood_from_region, find_region, impurity_bias
 from aslprep_nn.calibration.smoothing import fill_holes, smooth_within
 from aslprep_nn.maps import FloatArray
 from aslprep_nn.run import M0Plan
@@ -16,6 +16,8 @@ from aslprep_nn.settings import M0Method, M0Options, ReferenceTissue
 
 Mask = NDArray[np.bool_]
 
+#: A part by which tissue in voxels of fluid may change M0 without being mentioned.
+LARGEST_BIAS = 0.02
 #: Two regions that disagree by more than this share were not both found.
 LARGEST_DISAGREEMENT = 0.25
 
@@ -106,6 +108,13 @@ def _of_blood(
         f'{options.reference.label}; the receive field was not corrected, so CBF is wrong where '
         f'it differs from that of the region.{about}'
     ]
+    bias = impurity_bias(options.reference, plan.repetition_times)
+    if abs(bias) > LARGEST_BIAS:
+        said.append(
+            f'M0 repeats every {min(plan.repetition_times):g} s, in which fluid hardly recovers: '
+            f'the little tissue that voxels of a ventricle hold may change M0 by {bias:+.0%}. '
+            'Use --m0-reference wm or --m0-method voxelwise.'
+        )
     other = blood[ReferenceTissue.WHITE_MATTER]
     if abs(found / other - 1) > LARGEST_DISAGREEMENT:
         said.append(

@@ -36,6 +36,9 @@ SMOOTHING = 4.0
 #: Fluid is taken from this volume [mm³]; larger voxels do not fit into a ventricle [mm³].
 FLUID_VOLUME, LARGEST_VOXEL = 300.0, 100.0
 
+#: Tissue that the purest voxels of a ventricle hold [1].
+IMPURITY = 0.05
+
 #: A region of fewer voxels is a coincidence.
 FEWEST_VOXELS = 5
 
@@ -76,6 +79,21 @@ def blood_from_region(
     of_region, of_series = echo_times
     decay = np.exp(of_region / constants.t2_star.value - of_series / T2_STAR_BLOOD.value)
     return float(constants.blood_over_tissue.value * signal * decay)
+
+
+def impurity_bias(tissue: ReferenceTissue, repetition_times: tuple[float, ...]) -> float:
+    """Tell by which part a little tissue in the voxels of fluid changes M0 of blood.
+
+    Parameters
+    ----------
+    tissue
+        Of the region; white matter is found pure.
+    repetition_times
+        Of the M0 volumes [s].
+    """
+    if tissue is not ReferenceTissue.FLUID:
+        return 0.0
+    return IMPURITY * (1 / _fluid_over_white(repetition_times) - 1)
 
 
 def find_region(

@@ -19,10 +19,12 @@ M0_BLOOD = 1000.0
 ACQUISITION = Acquisition(LabelingType.PCASL, (1.8,), (1.8,), 0.85)
 
 
-def notes_and_blood(fluid: float, tissue: ReferenceTissue) -> tuple[list[str], float]:
+def notes_and_blood(
+    fluid: float, tissue: ReferenceTissue, seconds: float = SECONDS
+) -> tuple[list[str], float]:
     """Measure a head whose fluid is so many times as bright as it should be."""
     white, water = (
-        M0_BLOOD / each.blood_over_tissue.value * -np.expm1(-SECONDS / each.t1.value)
+        M0_BLOOD / each.blood_over_tissue.value * -np.expm1(-seconds / each.t1.value)
         for each in (WHITE_MATTER, FLUID)
     )
     image = np.where(RADIUS > 0.7, 1.1 * white, white)
@@ -33,7 +35,7 @@ def notes_and_blood(fluid: float, tissue: ReferenceTissue) -> tuple[list[str], f
         delta_m,
         BRAIN,
         AFFINE,
-        plan=M0Plan(M0Route.SEPARATE, repetition_times=(SECONDS,)),
+        plan=M0Plan(M0Route.SEPARATE, repetition_times=(seconds,)),
         acquisition=ACQUISITION,
         options=M0Options(method=M0Method.REFERENCE, reference=tissue),
     )
@@ -52,3 +54,11 @@ def test_fluid_that_disagrees_with_white_matter_is_not_to_be_trusted():
     notes, blood = notes_and_blood(0.5, ReferenceTissue.FLUID)
     assert blood == pytest.approx(M0_BLOOD / 2, rel=0.05)
     assert any('the fluid was probably not found' in note for note in notes)
+
+
+@pytest.mark.parametrize('tissue', list(ReferenceTissue))
+def test_fluid_that_hardly_recovers_is_said_to_be_uncertain(tissue):
+    notes, blood = notes_and_blood(1.0, tissue, seconds=1.0)
+    assert blood == pytest.approx(M0_BLOOD, rel=0.01)
+    warned = any('may change M0 by +7%' in note for note in notes)
+    assert warned is (tissue is ReferenceTissue.FLUID)
