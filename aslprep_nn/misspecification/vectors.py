@@ -74,7 +74,7 @@ class RepetitionVectors:
         """Subtract a signal, ``(timing, voxel)``, from every repetition."""
         # converted first, because arithmetic between two precisions is several times slower
         values = self.values.to(signal, copy=True)
-        values -= voxels_first(signal).unsqueeze(1)
+        values -= signal.mT.contiguous().unsqueeze(1)
         if not self.all_complete:
             values = torch.where(self.complete.unsqueeze(-1), values, 0)
         return RepetitionVectors(values, self.complete)
@@ -120,8 +120,3 @@ def complete_sets(repetitions: Repetitions) -> Tensor:
     n_members = torch.bincount(repetitions.timing)
     fewest = torch.arange(int(n_members.min()))
     return order[(n_members.cumsum(0) - n_members).unsqueeze(-1) + fewest]
-
-
-def voxels_first(values: Tensor) -> Tensor:
-    """Move the voxel axis from the end to the front, in memory too."""
-    return values.flatten(0, -2).mT.contiguous().reshape(-1, *values.shape[:-1])
