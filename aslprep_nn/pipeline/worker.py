@@ -18,6 +18,7 @@ from multiprocessing import connection, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
+from types import FrameType
 
 import torch
 
@@ -52,7 +53,7 @@ def serve(channel: Connection, series: Path, settings: Settings, log_level: int)
     log_level
         What is worth saying.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started this process ends it
+    end_when_told()
     end_with_parent()
     root = logging.getLogger('aslprep_nn')
     root.handlers[:] = [_ToParent(channel)]
@@ -117,6 +118,17 @@ class _ToParent(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._channel.send(Line(record.levelno, record.getMessage()))
+
+
+def end_when_told() -> None:
+    """End as whoever started this process says (SIGTERM), without leaving half of a file behind."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the keyboard is for who started this process
+    signal.signal(signal.SIGTERM, _leave)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """Let what is open close, as for any exception; nothing below catches this one."""
+    sys.exit(128 + number)
 
 
 def end_with_parent() -> None:

@@ -7,14 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from aslprep_nn.pipeline import cohort, memory
+from aslprep_nn.pipeline import cohort, memory, worker
 from aslprep_nn.pipeline.memory import GIB, MemoryNeeds, memory_here, shape_of
 from aslprep_nn.pipeline.outcome import End, Line, Outcome, Step
 from aslprep_nn.report.records import RunRecord, RunState
 from aslprep_nn.settings import Settings
+from aslprep_nn.writing import PART, write_atomically
 
 N_RUNS = 5
 NEED = MemoryNeeds().of(())
@@ -33,6 +35,19 @@ def pretend_to_work(channel, series, settings, log_level):
     channel.send(Step(name, 'step', 'end', 1.0))
     time.sleep(0.05)  # who listens has heard of the end before a place is free
     channel.send(Outcome(name, name[4:], End.DONE, memory=AS_PREDICTED))
+
+
+def write_slowly(channel, series, settings, log_level):
+    """Tell when a file is about to get its final name, and then take long."""
+    worker.end_when_told()
+
+    def replace(*_):
+        channel.send(Step('sub-0', 'step', 'start', 1.0))
+        time.sleep(60)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, 'replace', replace)
+        write_atomically(settings.output_dir / 'record.json', b'{}')
 
 
 @pytest.fixture
@@ -86,6 +101,22 @@ def test_a_process_that_dies_fails_its_run_in_words_and_the_others_go_on(work, t
     record = RunRecord.read(tmp_path / 'out' / 'logs' / 'runs' / 'sub-dies.json')
     assert record.state is RunState.FAILED
     assert 'killed, which is what the system does when memory runs out' in record.error
+
+
+@pytest.mark.usefixtures('work')
+def test_a_run_that_is_ended_while_it_writes_leaves_no_half_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(cohort, '_serve', write_slowly)
+    settings = Settings(tmp_path, tmp_path / 'out', tmp_path / 'work')
+    written = []
+
+    def listen(_):
+        written.extend(path.suffix for path in settings.output_dir.iterdir())
+        raise OSError('the disk is full')
+
+    with pytest.raises(OSError, match='full'):
+        list(cohort.work_through([tmp_path / 'sub-0_asl.nii.gz'], settings, listen))
+    assert written == [PART]
+    assert list(settings.output_dir.iterdir()) == []
 
 
 def test_what_all_runs_say_is_said_once_and_counted(work, caplog):
