@@ -35,7 +35,7 @@ class Target:
     mask
         The voxels that count, ``(...)``, boolean.
     dial
-        Weight of squared bias against variance, that broadcasts with ``(...)`` [1].
+        How many times as much bias counts as scatter, that broadcasts with ``(...)`` [1].
     """
 
     truth: Tensor
@@ -157,12 +157,12 @@ class BiasReducedError(Loss):
 
 @dataclass(frozen=True)
 class BiasVarianceError(Loss):
-    """Squared bias times the dial, plus variance, both unbiased from two draws.
+    """Squared bias times the squared dial, plus variance, both unbiased from two draws.
 
     The product of two independent errors has the squared bias as its expectation, half their
     squared difference the variance. Unlike a limit on the variance this keeps paying for what
     averaging over neighbours gains beyond the bound of a single voxel. It is divided by the
-    root of the dial, or phantoms with a high one would decide alone what is learnt.
+    dial, or phantoms with a high one would decide alone what is learnt.
     """
 
     fewest_draws = 2
@@ -173,7 +173,7 @@ class BiasVarianceError(Loss):
         errors = draws - target.truth
         first, second = errors[:n_pairs], errors[n_pairs : 2 * n_pairs]
         squared_bias, variance = first * second, (first - second).square() / 2
-        return (target.dial * squared_bias + variance) / (target.bound * target.dial.sqrt())
+        return (target.dial.square() * squared_bias + variance) / (target.bound * target.dial)
 
 
 def _squares_per_bound(draws: Tensor, target: Target) -> Tensor:

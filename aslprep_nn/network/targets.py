@@ -33,7 +33,7 @@ def target_of(
     cbf, att
         The truth, ``(x, y, slice)`` [mL/100 g/min, s].
     dial
-        Weight of squared bias against variance, a scalar.
+        How many times as much bias counts as scatter, a scalar.
     prior_range
         Widths of what is believed possible: CBF [mL/100 g/min] and ATT [s].
 

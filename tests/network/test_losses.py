@@ -58,7 +58,7 @@ def test_mean_squared_error_does_not_know_the_bound():
 @pytest.mark.parametrize(('bias', 'spread'), [(0.0, 1.0), (0.7, 1.0), (1.0, 0.3)])
 def test_two_draws_tell_squared_bias_from_variance(bias, spread, dial):
     found = value(BiasVarianceError(), draws_of(2, bias, spread), dial)
-    expected = (dial * bias**2 + spread**2) / dial**0.5
+    expected = ((dial * bias) ** 2 + spread**2) / dial
     assert found == pytest.approx(expected, rel=0.03, abs=0.05)
 
 
