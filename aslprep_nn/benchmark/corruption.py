@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from enum import StrEnum
+from itertools import product
 
 import numpy as np
 import torch
@@ -18,6 +21,19 @@ from aslprep_nn.preprocessing.pairs import pair_volumes, subtract_label
 from aslprep_nn.preprocessing.resample import resample_volume
 from aslprep_nn.simulation.motion import MotionLevel
 
+
+class Fault(StrEnum):
+    """What spoils a pair."""
+
+    NOTHING = 'nothing'
+    STRIPES = 'spikes'
+    JUMP = 'jumps'
+    STRIPED_SLICE = 'a spike in a slice'
+    LOST_SLICE = 'a lost slice'
+
+
+#: Faults of a volume that is read slice by slice.
+OF_SLICES = (Fault.STRIPED_SLICE, Fault.LOST_SLICE)
 #: Share of the pairs that is corrupted.
 CORRUPTED = 0.05
 #: How far the head jumps [mm], and the strength of a spike's stripes as a part of M0.
@@ -25,7 +41,7 @@ JUMP, SPIKE = 5.0, 0.1
 
 
 def corruption_table(seeds: Sequence[int], n_pairs: int) -> Table:
-    """Corrupt a twentieth of the pairs of a still head, and no pair.
+    """Corrupt a twentieth of the pairs of a still head, in volumes or in a slice, and no pair.
 
     Parameters
     ----------
@@ -36,48 +52,51 @@ def corruption_table(seeds: Sequence[int], n_pairs: int) -> Table:
     """
     rows: list[Row] = []
     for seed in one_by_one(seeds, 'heads with corrupted pairs'):
-        for suppression in (Suppression.NONE, Suppression.STRONG):
-            scene = Scene(Readout.VOLUME, suppression, MotionLevel.NONE, n_pairs)
-            taken = film(scene, seed)
+        for readout, suppression in product(Readout, (Suppression.NONE, Suppression.STRONG)):
+            taken = film(Scene(readout, suppression, MotionLevel.NONE, n_pairs), seed)
             clean = _cbf(taken, _delta_m(taken, taken.series))
-            for kind in ('nothing', 'spikes', 'jumps'):
-                delta_m = _delta_m(taken, _corrupted(taken, kind, seed))
-                timings = list(
-                    zip(taken.acquisition.pld, taken.acquisition.labeling_duration, strict=True)
-                )
-                found = weigh_pairs(delta_m, taken.brain, timings)
-                kept = np.where(found.weight > 0, delta_m, np.nan)
-                rows.append(
-                    {
-                        'seed': seed,
-                        'suppression': str(suppression),
-                        'corrupted by': kind,
-                        'left out': int((found.weight == 0).sum()),
-                        'of': len(timings),
-                        'GM CBF, all pairs [%]': _change(_cbf(taken, delta_m), clean),
-                        'GM CBF, screened [%]': _change(_cbf(taken, kept), clean),
-                    }
-                )
+            for fault in Fault:
+                if readout is Readout.SLICES or fault not in OF_SLICES:
+                    where = {'readout': str(readout), 'suppression': str(suppression)}
+                    rows.append({'seed': seed, **where, **_row(taken, fault, seed, clean)})
     question = (
         f'By how much is the mean CBF of grey matter off that of the clean series, where '
-        f'{CORRUPTED:.0%} of the pairs have stripes of {SPIKE:.0%} of M0, or a jump of {JUMP:g} mm '
-        'between control and label?'
+        f'{CORRUPTED:.0%} of the pairs have stripes of {SPIKE:.0%} of M0 in the volume or in one '
+        f'slice, a slice without signal, or a jump of {JUMP:g} mm between control and label?'
     )
     return Table('corruption', question, tuple(rows))
 
 
-def _corrupted(taken: Film, kind: str, seed: int) -> FloatArray:
+def _row(taken: Film, fault: Fault, seed: int, clean: float) -> Row:
+    delta_m = _delta_m(taken, _corrupted(taken, fault, seed))
+    timings = list(zip(taken.acquisition.pld, taken.acquisition.labeling_duration, strict=True))
+    found = weigh_pairs(delta_m, taken.brain, timings)
+    kept = np.where(found.weight > 0, delta_m, np.nan)
+    return {
+        'corrupted by': str(fault),
+        'left out': int((found.weight == 0).sum()),
+        'of': len(timings),
+        'GM CBF, all pairs [%]': _change(_cbf(taken, delta_m), clean),
+        'GM CBF, screened [%]': _change(_cbf(taken, kept), clean),
+    }
+
+
+def _corrupted(taken: Film, fault: Fault, seed: int) -> FloatArray:
     """Spoil one label of a few pairs."""
     series = taken.series.copy()
     rng = np.random.default_rng((seed, 3))
     labels = np.flatnonzero([str(shown) == 'label' for shown in taken.volume_types])
-    n_corrupted = max(1, round(CORRUPTED * len(labels)))
+    n_corrupted = math.ceil(CORRUPTED * len(labels))
     for index in rng.choice(labels, n_corrupted, replace=False):
-        if kind == 'spikes':
+        inside = np.flatnonzero(taken.brain.sum((0, 1)) > taken.brain.sum((0, 1)).max() / 2)
+        here = rng.choice(inside) if fault in OF_SLICES else slice(None)
+        if fault in (Fault.STRIPES, Fault.STRIPED_SLICE):
             phase = np.tensordot(rng.uniform(0.3, 1.5, 3), np.indices(taken.brain.shape), axes=1)
-            level = SPIKE * taken.true_m0[taken.brain].mean()
-            series[..., index] = np.abs(series[..., index] + level * np.cos(phase))
-        elif kind == 'jumps':
+            stripes = SPIKE * taken.true_m0[taken.brain].mean() * np.cos(phase)
+            series[:, :, here, index] = np.abs(series[:, :, here, index] + stripes[:, :, here])
+        elif fault is Fault.LOST_SLICE:
+            series[:, :, here, index] = 0
+        elif fault is Fault.JUMP:
             direction = rng.standard_normal(3)
             moved = np.eye(4)
             moved[:3, 3] = JUMP * direction / np.linalg.norm(direction)

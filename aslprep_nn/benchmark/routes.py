@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -81,35 +82,59 @@ class Head:
         return np.stack(volumes, axis=-1)
 
 
-def routes_table(seed: int, repetition_times: Sequence[float]) -> Table:
+class Ratio(NamedTuple):
+    """CBF or M0 of blood over the truth in one head, and within what bounds its voxels lie."""
+
+    route: str
+    times: tuple[float, ...]
+    middle: float
+    low: float
+    high: float
+
+
+def routes_table(seeds: Sequence[int], repetition_times: Sequence[float]) -> Table:
     """Calibrate by M0 of every voxel and of a region, at each repetition time.
 
     Parameters
     ----------
-    seed
-        Of the head.
+    seeds
+        Of the heads.
     repetition_times
         Of the M0 volume [s].
     """
-    rows: list[Row] = []
-    for seconds in one_by_one(repetition_times, 'repetition times of M0'):
-        rows += _voxelwise(uneven_head(seed), (seconds,))
-        for name, protocol in (('6 x 6 x 7', COARSE), ('3.5 x 3.5 x 5', FINE)):
-            rows += _by_region(head_of_water(seed, protocol), seconds, name)
-    rows += _voxelwise(uneven_head(seed), tuple(repetition_times))
-    question = 'What is CBF, or M0 of blood, over the truth, without noise and motion?'
+    found = [
+        ratio for seed in one_by_one(seeds, 'heads') for ratio in _ratios(seed, repetition_times)
+    ]
+    routes = dict.fromkeys((ratio.route, ratio.times) for ratio in found)
+    rows = [_row([ratio for ratio in found if ratio[:2] == route]) for route in routes]
+    question = (
+        'What is CBF, or M0 of blood, over the truth, without noise and motion? Median of heads, '
+        'and the bounds of all heads: 1st and 99th percentile of voxels, or M0 itself.'
+    )
     return Table('routes', question, tuple(rows))
 
 
-def _voxelwise(head: Head, times: tuple[float, ...]) -> Iterator[Row]:
+def _ratios(seed: int, repetition_times: Sequence[float]) -> Iterator[Ratio]:
+    uneven = uneven_head(seed)
+    even = {
+        name: head_of_water(seed, protocol)
+        for name, protocol in (('6 x 6 x 7', COARSE), ('3.5 x 3.5 x 5', FINE))
+    }
+    for seconds in repetition_times:
+        yield _voxelwise(uneven, (seconds,))
+        for name, head in even.items():
+            yield from _by_region(head, seconds, name)
+    yield _voxelwise(uneven, tuple(repetition_times))
+
+
+def _voxelwise(head: Head, times: tuple[float, ...]) -> Ratio:
     volumes = head.m0_volumes(times)
     m0, _ = m0_of(head, volumes, M0Plan(M0Route.SEPARATE, repetition_times=times), M0Options())
-    ratio = cbf_over_truth(head, m0)
-    low, middle, high = np.quantile(ratio, [0.01, 0.5, 0.99])
-    yield _row('M0 of the voxel, CBF of tissue', times, middle, f'{low:.3f} to {high:.3f}')
+    low, middle, high = np.quantile(cbf_over_truth(head, m0), [0.01, 0.5, 0.99])
+    return Ratio('M0 of the voxel, CBF of tissue', times, middle, low, high)
 
 
-def _by_region(head: Head, seconds: float, voxel: str) -> Iterator[Row]:
+def _by_region(head: Head, seconds: float, voxel: str) -> Iterator[Ratio]:
     volumes = head.m0_volumes((seconds,))
     plan = M0Plan(M0Route.SEPARATE, repetition_times=(seconds,))
     for tissue in ReferenceTissue:
@@ -117,16 +142,18 @@ def _by_region(head: Head, seconds: float, voxel: str) -> Iterator[Row]:
             continue  # its voxels do not fit into a ventricle, and are refused
         options = M0Options(method=M0Method.REFERENCE, reference=tissue)
         m0, _ = m0_of(head, volumes, plan, options)
+        ratio = blood_over_truth(head, m0)
         what = f'M0 of blood from {tissue.label}, {voxel} mm'
-        yield _row(what, (seconds,), blood_over_truth(head, m0), '-')
+        yield Ratio(what, (seconds,), ratio, ratio, ratio)
 
 
-def _row(what: str, times: Sequence[float], ratio: float, spread: str) -> Row:
+def _row(heads: Sequence[Ratio]) -> Row:
     return {
-        'route': what,
-        'repetition time [s]': ', '.join(f'{time:g}' for time in times),
-        'over the truth': round(float(ratio), 3),
-        '1st to 99th percentile': spread,
+        'route': heads[0].route,
+        'repetition time [s]': ', '.join(f'{time:g}' for time in heads[0].times),
+        'over the truth': round(float(np.median([head.middle for head in heads])), 3),
+        'lowest': round(float(min(head.low for head in heads)), 3),
+        'highest': round(float(max(head.high for head in heads)), 3),
     }
 
 

@@ -75,22 +75,30 @@ def _separate(sidecar: Sidecar, dataset: Dataset, series: Path) -> M0Plan | None
     sidecar.problems += own.problems
     if times is None or scale is None:
         return None
-    correction = 1.0
-    if echo_time is not None and series_echo_time is not None:
-        correction = echo_correction(echo_time, series_echo_time, t2_star(sidecar).value)
     return M0Plan(
         M0Route.SEPARATE,
         path,
         times,
-        rivals=_read_rivals(dataset, choice.rivals),
+        rivals=_read_rivals(sidecar, dataset, choice.rivals, series_echo_time),
         echo_time=echo_time,
         series_echo_time=series_echo_time,
-        echo_correction=correction,
+        echo_correction=_echo_correction(sidecar, echo_time, series_echo_time),
         scale_correction=scale,
     )
 
 
-def _read_rivals(dataset: Dataset, paths: Sequence[Path]) -> tuple[Rival, ...]:
+def _echo_correction(
+    sidecar: Sidecar, echo_time: float | None, series_echo_time: float | None
+) -> float:
+    """Compare the echo time of an M0 with that of the series; 1 where one is not stated."""
+    if echo_time is None or series_echo_time is None:
+        return 1.0
+    return echo_correction(echo_time, series_echo_time, t2_star(sidecar).value)
+
+
+def _read_rivals(
+    sidecar: Sidecar, dataset: Dataset, paths: Sequence[Path], series_echo_time: float | None
+) -> tuple[Rival, ...]:
     """Read what comparing images takes; one whose sidecar cannot be used is not compared."""
     root = dataset.root
     rivals = []
@@ -102,8 +110,10 @@ def _read_rivals(dataset: Dataset, paths: Sequence[Path]) -> tuple[Rival, ...]:
             continue
         n_volumes = shape[3] if len(shape) > 3 else 1
         times = _repetition_times(own, range(n_volumes), n_volumes)
-        if times is not None:
-            rivals.append(Rival(path, times))
+        scale = m0_scale_correction(sidecar, own)
+        if times is not None and scale is not None:
+            echoes = _echo_correction(sidecar, read_echo_time(own), series_echo_time)
+            rivals.append(Rival(path, times, scale * echoes))
     return tuple(rivals)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,7 @@ from aslprep_nn.calibration.evidence import compare_volumes, describe_holes
 from aslprep_nn.calibration.m0 import equilibrium_magnetisation, recovered_fraction
 from aslprep_nn.calibration.reference_region import blood_from_region, find_region, impurity_bias
 from aslprep_nn.calibration.smoothing import fill_holes, smooth_within
+from aslprep_nn.errors import ImageError
 from aslprep_nn.maps import FloatArray
 from aslprep_nn.run import M0Plan
 from aslprep_nn.settings import M0Method, M0Options, ReferenceTissue
@@ -31,6 +34,7 @@ def measured_m0(
     plan: M0Plan,
     acquisition: Acquisition,
     options: M0Options,
+    voxel_volume: float | None = None,
 ) -> tuple[FloatArray, list[str]]:
     """Make M0 of tissue from M0 scans or unsuppressed controls.
 
@@ -50,6 +54,8 @@ def measured_m0(
         T1 of tissue and partition coefficient.
     options
         How to make it.
+    voxel_volume
+        Of the volumes before they were brought onto the grid [mm³]; that of the grid when absent.
 
     Returns
     -------
@@ -62,7 +68,15 @@ def measured_m0(
     m0 = equilibrium_magnetisation(volumes, recovered, scale)
     notes = compare_volumes(volumes / recovered, mask)
     if options.method is M0Method.REFERENCE:
-        regions = _regions(volumes, late_delta_m, mask, affine, plan=plan, options=options)
+        regions = _regions(
+            volumes,
+            late_delta_m,
+            mask,
+            affine,
+            plan=plan,
+            options=options,
+            voxel_volume=voxel_volume,
+        )
         blood, about = _of_blood(volumes, regions, plan, options)
         return np.full(m0.shape, blood * acquisition.partition_coefficient), [*notes, *about]
     filled = fill_holes(m0, mask, affine)
@@ -78,14 +92,29 @@ def _regions(
     *,
     plan: M0Plan,
     options: M0Options,
+    voxel_volume: float | None,
 ) -> dict[ReferenceTissue, Mask]:
-    """Find the region asked for, and white matter, which is found most surely, to compare."""
-    return {
-        tissue: find_region(
-            tissue, volumes, late_delta_m, mask, affine, repetition_times=plan.repetition_times
+    """Find the region asked for, and white matter, which is found most surely, to compare.
+
+    Without white matter there is nothing to compare with, which spoils nothing.
+    """
+
+    def region(tissue: ReferenceTissue) -> Mask:
+        return find_region(
+            tissue,
+            volumes,
+            late_delta_m,
+            mask,
+            affine,
+            repetition_times=plan.repetition_times,
+            voxel_volume=voxel_volume,
         )
-        for tissue in dict.fromkeys((options.reference, ReferenceTissue.WHITE_MATTER))
-    }
+
+    regions = {options.reference: region(options.reference)}
+    if options.reference is not ReferenceTissue.WHITE_MATTER:
+        with suppress(ImageError):
+            regions[ReferenceTissue.WHITE_MATTER] = region(ReferenceTissue.WHITE_MATTER)
+    return regions
 
 
 def _of_blood(
@@ -112,11 +141,13 @@ def _of_blood(
     if abs(bias) > LARGEST_BIAS:
         said.append(
             f'M0 repeats every {min(plan.repetition_times):g} s, in which fluid hardly recovers: '
-            f'the little tissue that voxels of a ventricle hold may change M0 by {bias:+.0%}. '
+            f'a little tissue in the voxels of a ventricle may change M0 by {bias:+.0%}. '
             'Use --m0-reference wm or --m0-method voxelwise.'
         )
-    other = blood[ReferenceTissue.WHITE_MATTER]
-    if abs(found / other - 1) > LARGEST_DISAGREEMENT:
+    other = blood.get(ReferenceTissue.WHITE_MATTER)
+    if other is None:
+        said.append('White matter was not found, so this M0 was compared with nothing.')
+    elif abs(found / other - 1) > LARGEST_DISAGREEMENT:
         said.append(
             f'White matter gives an M0 of blood of {other:.4g} instead, {other / found:.2f} times '
             'as much: the fluid was probably not found. Do not trust CBF; use --m0-method '

@@ -104,6 +104,7 @@ def find_region(
     affine: FloatArray,
     *,
     repetition_times: tuple[float, ...],
+    voxel_volume: float | None = None,
 ) -> NDArray[np.bool_]:
     """Find deep white matter, or the fluid of the ventricles, without an anatomical image.
 
@@ -121,6 +122,8 @@ def find_region(
         Voxel to world [mm].
     repetition_times
         Of each volume [s].
+    voxel_volume
+        Of the M0 scans as they were made [mm³]; that of the grid when absent.
 
     Raises
     ------
@@ -135,8 +138,9 @@ def find_region(
     if tissue is ReferenceTissue.WHITE_MATTER:
         return _not_empty(white, tissue)
     voxel = float(abs(np.linalg.det(affine[:3, :3])))
-    if voxel > LARGEST_VOXEL:
-        raise _not_found(tissue, f'sought in voxels of {voxel:.0f} mm³')
+    seen_in = max(voxel, voxel_volume or 0.0)
+    if seen_in > LARGEST_VOXEL:
+        raise _not_found(tissue, f'sought in voxels of {seen_in:.0f} mm³')
     deep &= depth >= DEPTH[ReferenceTissue.FLUID]
     score = _fluid_score(image, relative, white, _fluid_over_white(repetition_times))
     n_voxels = max(FEWEST_VOXELS, round(FLUID_VOLUME / voxel))

@@ -184,8 +184,8 @@ def _add_estimators(group: argparse._ArgumentGroup) -> None:
         type=values.dial,
         default=NetworkOptions().dial,
         metavar='1..8',
-        help='weight of bias against variance of the network: 1 least error, 8 least bias '
-        '(default: 1)',
+        help='how many times as much bias of the network counts as scatter: 1 least error, '
+        '8 least bias (default: 1)',
     )
     group.add_argument(
         '--weights',

@@ -43,7 +43,7 @@ def fraction(text: str) -> float:
 
 
 def dial(text: str) -> float:
-    """Read a weight of bias that networks are trained for."""
+    """Read how much bias counts, within what networks are trained for."""
     value = number(text)
     least, largest = DIAL_RANGE
     if not least <= value <= largest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from aslprep_nn.calibration.m0 import (
 from aslprep_nn.calibration.measured import measured_m0
 from aslprep_nn.calibration.resolution import blur_to_grid
 from aslprep_nn.maps import FloatArray
-from aslprep_nn.pipeline.images import Image, load_mask, load_series, save
+from aslprep_nn.pipeline.images import Image, load, load_mask, load_series, save
 from aslprep_nn.preprocessing.brightness import late_delta_m
 from aslprep_nn.preprocessing.motion import estimate_motion
 from aslprep_nn.preprocessing.resample import resample_volume
@@ -87,8 +88,9 @@ def calibrate_m0(
             plan=m0_plan,
             acquisition=acquisition,
             options=options,
+            voxel_volume=_voxel_volume(m0_plan, affine),
         )
-        rivals = _rival_ratios(m0_plan, m0 / options.scale, still, brain, acquisition)
+        rivals = _rival_ratios(m0_plan, volumes, still, brain, acquisition)
         found = M0Evidence(
             control_over_m0=_control_over_m0(still, volume_types, m0, brain, m0_plan),
             notes=(*notes, *compare_rivals(m0_plan.path.name if m0_plan.path else '', rivals)),
@@ -125,16 +127,29 @@ def _control_over_m0(
 
 
 def _rival_ratios(
-    plan: M0Plan, m0: FloatArray, grid: Image, brain: Mask, acquisition: Acquisition
+    plan: M0Plan, volumes: FloatArray, grid: Image, brain: Mask, acquisition: Acquisition
 ) -> dict[str, float | None]:
-    """Compare the M0 images that were not taken with the one that was."""
+    """Compare the M0 images that were not taken with the one that was, voxel by voxel."""
+
+    def of_tissue(volumes: FloatArray, times: Sequence[float], correction: float) -> FloatArray:
+        recovered = [recovered_fraction(time, acquisition.t1_tissue) for time in times]
+        return equilibrium_magnetisation(volumes, np.array(recovered), correction)
+
     ratios = {}
     for rival in plan.rivals:
-        recovered = [recovered_fraction(t, acquisition.t1_tissue) for t in rival.repetition_times]
-        volumes = _on_grid(load_series(rival.path), grid)
-        other = equilibrium_magnetisation(volumes, np.array(recovered))
-        ratios[rival.path.name] = typical_ratio(other, m0, brain)
+        other = _on_grid(load_series(rival.path), grid)
+        ratios[rival.path.name] = typical_ratio(
+            of_tissue(other, rival.repetition_times, rival.correction),
+            of_tissue(volumes, plan.repetition_times, plan.echo_correction),
+            brain,
+        )
     return ratios
+
+
+def _voxel_volume(plan: M0Plan, affine: FloatArray) -> float:
+    """Return the larger volume of the voxels of the series and of a separate M0 [mm³]."""
+    affines = [affine] if plan.path is None else [affine, load(plan.path).affine]
+    return max(float(abs(np.linalg.det(each[:3, :3]))) for each in affines)
 
 
 def _on_grid(source: Image, grid: Image, transforms: FloatArray | None = None) -> FloatArray:

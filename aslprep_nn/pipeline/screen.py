@@ -35,6 +35,7 @@ def screen_pairs(
     folder: Path,
     confounds: Path | None = None,
     encoding: tuple[tuple[int, ...], ...] = (),
+    slice_axis: int = 2,
 ) -> Screened:
     """Leave out the pairs that scatter unlike the others; time-encoded volumes form none."""
     differences, affine = load_series(delta_m)
@@ -50,7 +51,8 @@ def screen_pairs(
         table.to_csv(folder / 'confounds.tsv', sep='\t', na_rep='n/a', index=False)
         return Screened(delta_m, folder / 'confounds.tsv')
     brain, of_pairs = load_mask(mask), [timings[pair.control] for pair in pairs]
-    found = weigh_pairs(differences, brain, of_pairs, _displacement(table, pairs))
+    displacement = _displacement(table, pairs)
+    found = weigh_pairs(differences, brain, of_pairs, displacement, slice_axis=slice_axis)
     change = dvars(differences[brain], of_pairs)
     kept = np.where(found.weight > 0, differences, np.nan).astype(np.float32)
     _told_by_volume(table, pairs, found, change).to_csv(

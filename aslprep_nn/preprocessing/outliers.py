@@ -18,6 +18,9 @@ FEWEST_REPETITIONS = 3
 #: A pair is left out that scatters more than this many times as widely as the typical pair: with
 #: 5 % of the pairs at this limit, an estimate loses a tenth of its precision, and not more.
 WIDE, WIDE_ALONE = 2.5, 5.0
+#: The same for the worst slice of a pair: a spike or a loss of signal may spoil one slice alone of
+#: a volume that is read slice by slice. Slices of fewer voxels scatter too much themselves.
+WIDE_SLICE, WIDE_SLICE_ALONE, FEWEST_IN_SLICE = 5.0, 10.0, 30
 #: Robust standard deviations that the mean of a pair may be off, and the part of the run's mean
 #: delta M by which it then must be.
 FAR, FAR_PART = 6.0, 1.0
@@ -36,6 +39,7 @@ class Reason(StrEnum):
     NONE = 'none'
     JUMP = 'jump'
     SPIKE = 'spike'
+    SLICE = 'slice'
     LEVEL = 'level'
 
 
@@ -43,6 +47,7 @@ REASONS = {
     Reason.NONE: 'it is not left out',
     Reason.JUMP: 'it scatters widely, and the head had moved',
     Reason.SPIKE: 'it scatters widely though the head lay still',
+    Reason.SLICE: 'one of its slices scatters widely',
     Reason.LEVEL: 'all of it is brighter or darker than its repetitions',
 }
 
@@ -96,6 +101,8 @@ def weigh_pairs(
     brain: NDArray[np.bool_],
     timings: Sequence[Hashable],
     displacement: FloatArray | None = None,
+    *,
+    slice_axis: int = 2,
 ) -> PairWeights:
     """Find the pairs that a fit should not see.
 
@@ -116,6 +123,8 @@ def weigh_pairs(
     displacement
         Largest framewise displacement among the volumes of each pair, ``(pair,)`` [mm]; NaN or
         None where it is not known.
+    slice_axis
+        Along which slices follow one another.
 
     Returns
     -------
@@ -127,19 +136,18 @@ def weigh_pairs(
     if n_pairs < FEWEST_PAIRS or not voxels.size:
         return everything
     residual, repeated = _about_repetitions(voxels, timings)
-    spread = _relative_spread(np.where(repeated, _about_level(residual), residual), repeated)
+    centered = np.where(repeated, _about_level(residual), residual)
+    spread = _relative_spread(centered, repeated)
     wide = spread > np.where(repeated, WIDE, WIDE_ALONE)
-    level = repeated & ~wide & _is_far(residual, voxels, repeated & ~wide)
+    of_slice = _spread_of_worst_slice(centered, repeated, np.nonzero(brain)[slice_axis])
+    slices = ~wide & (of_slice > np.where(repeated, WIDE_SLICE, WIDE_SLICE_ALONE))
+    usual = repeated & ~wide & ~slices
+    level = usual & _is_far(residual, voxels, usual)
     moved = np.zeros(n_pairs) if displacement is None else np.nan_to_num(displacement)
-    reasons = tuple(
-        Reason.LEVEL if off else Reason.NONE if not scatters else _reason_to_scatter(how_far)
-        for off, scatters, how_far in zip(level, wide, moved, strict=True)
-    )
-    return PairWeights(np.where(wide | level, 0.0, 1.0), reasons, spread)
-
-
-def _reason_to_scatter(displacement: float) -> Reason:
-    return Reason.JUMP if displacement > JUMP else Reason.SPIKE
+    scattered = np.where(moved > JUMP, Reason.JUMP, np.where(wide, Reason.SPIKE, Reason.SLICE))
+    reasons = np.where(wide | slices, scattered, np.where(level, Reason.LEVEL, Reason.NONE))
+    told = tuple(Reason(reason) for reason in reasons)
+    return PairWeights(np.where(wide | slices | level, 0.0, 1.0), told, spread)
 
 
 def _about_repetitions(
@@ -172,6 +180,15 @@ def _relative_spread(residual: FloatArray, repeated: NDArray[np.bool_]) -> Float
         if typical > 0:
             spread[kind] = scatter[kind] / typical
     return np.asarray(spread)
+
+
+def _spread_of_worst_slice(
+    residual: FloatArray, repeated: NDArray[np.bool_], slice_of: NDArray[np.intp]
+) -> FloatArray:
+    """Do in each slice what `_relative_spread` does in the brain, and take the largest."""
+    large = np.flatnonzero(np.bincount(slice_of) >= FEWEST_IN_SLICE)
+    spreads = [_relative_spread(residual[slice_of == number], repeated) for number in large]
+    return np.asarray(np.max([np.ones(len(repeated)), *spreads], axis=0))
 
 
 def _is_far(

@@ -154,6 +154,18 @@ def test_an_echo_time_in_milliseconds_is_refused(perf):
     assert any(p.field == 'EchoTime' and 'seconds' in p.remedy for p in read(perf).problems)
 
 
+def test_an_m0_that_is_not_taken_is_corrected_for_its_own_echo_and_unit(perf):
+    for name in ('run-1_', 'acq-b_run-1_'):
+        add(perf, name)
+    slopes = {'PhilipsRescaleSlope': 2.0, 'UsePhilipsFloatNotDisplayScaling': 1}
+    change(perf / 'sub-01_run-1_asl.json', EchoTime=0.014, PhilipsScaleSlope=1.0, **slopes)
+    slopes['UsePhilipsFloatNotDisplayScaling'] = 0
+    other = perf / 'sub-01_acq-b_run-1_m0scan.json'
+    change(other, EchoTime=0.03, PhilipsScaleSlope=0.25, **slopes)
+    (rival,) = read(perf).m0.rivals
+    assert rival.correction == pytest.approx(np.exp(0.016 / 0.066) / 0.5)
+
+
 def test_several_echo_times_are_left_uncorrected(perf):
     add(perf, 'run-1_')
     change(perf / 'sub-01_run-1_asl.json', EchoTime=0.01)

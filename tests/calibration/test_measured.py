@@ -6,6 +6,7 @@ import pytest
 from aslprep_nn.acquisition import Acquisition, LabelingType
 from aslprep_nn.calibration.measured import measured_m0
 from aslprep_nn.constants import FLUID, WHITE_MATTER
+from aslprep_nn.errors import ImageError, Problem
 from aslprep_nn.run import M0Plan, M0Route
 from aslprep_nn.settings import M0Method, M0Options, ReferenceTissue
 
@@ -62,3 +63,17 @@ def test_fluid_that_hardly_recovers_is_said_to_be_uncertain(tissue):
     assert blood == pytest.approx(M0_BLOOD, rel=0.01)
     warned = any('may change M0 by +7%' in note for note in notes)
     assert warned is (tissue is ReferenceTissue.FLUID)
+
+
+def test_fluid_without_white_matter_to_compare_with_is_used_and_said_so(monkeypatch):
+    def found(tissue, *arguments, **options):
+        if tissue is ReferenceTissue.WHITE_MATTER:
+            raise ImageError(Problem('the M0 image', 'region', '3 voxels', '5', 'Use another.'))
+        return VENTRICLE
+
+    monkeypatch.setattr('aslprep_nn.calibration.measured.find_region', found)
+    notes, blood = notes_and_blood(1.0, ReferenceTissue.FLUID)
+    assert blood == pytest.approx(M0_BLOOD, rel=0.01)
+    assert any('compared with nothing' in note for note in notes)
+    with pytest.raises(ImageError):
+        notes_and_blood(1.0, ReferenceTissue.WHITE_MATTER)

@@ -14,8 +14,10 @@ from aslprep_nn.benchmark.routes import (
     m0_of,
     uneven_head,
 )
+from aslprep_nn.calibration.measured import measured_m0
 from aslprep_nn.constants import FLUID, T2_STAR_BLOOD
 from aslprep_nn.errors import ImageError
+from aslprep_nn.preprocessing.brightness import late_delta_m
 from aslprep_nn.run import M0Plan, M0Route
 from aslprep_nn.settings import M0Method, M0Options, ReferenceTissue
 
@@ -58,8 +60,9 @@ def test_fluid_as_the_reference_gives_m0_of_blood():
     fine = head_of_water(3, FINE)
     for seconds in (2.5, 10.0):
         volumes = fine.m0_volumes((seconds,))
-        m0, _ = m0_of(fine, volumes, plan(seconds), FLUID_REFERENCE)
+        m0, notes = m0_of(fine, volumes, plan(seconds), FLUID_REFERENCE)
         assert blood_over_truth(fine, m0) == pytest.approx(1, abs=0.02)
+        assert any('hardly recovers' in note for note in notes) == (seconds == 2.5)
     decayed = volumes * np.exp(-0.02 / FLUID.t2_star.value)
     echoes = {'echo_time': 0.02, 'series_echo_time': 0.015}
     with_echo, _ = m0_of(fine, decayed, plan(10.0, **echoes), FLUID_REFERENCE)
@@ -69,3 +72,19 @@ def test_fluid_as_the_reference_gives_m0_of_blood():
 def test_voxels_too_large_for_a_ventricle_are_refused(coarse):
     with pytest.raises(ImageError, match=r'sought in voxels of 252 mm³.*--m0-method voxelwise'):
         m0_of(coarse, coarse.m0_volumes((7.0,)), plan(7.0), FLUID_REFERENCE)
+
+
+def test_an_m0_too_coarse_for_a_ventricle_is_refused_on_a_fine_series_too():
+    fine = head_of_water(3, FINE)
+    volumes = fine.m0_volumes((7.0,))
+    with pytest.raises(ImageError, match='sought in voxels of 252 mm³'):
+        measured_m0(
+            volumes,
+            late_delta_m(fine.delta_m, FINE.acquisition),
+            fine.truth.brain,
+            FINE.grid.affine,
+            plan=plan(7.0),
+            acquisition=FINE.acquisition,
+            options=FLUID_REFERENCE,
+            voxel_volume=252.0,
+        )

@@ -115,6 +115,18 @@ def test_an_m0_that_was_not_taken_is_compared_with_the_one_that_was(tmp_path):
     )
 
 
+def test_an_m0_that_was_not_taken_is_corrected_as_the_one_that_was(tmp_path):
+    taken, other = (
+        save(tmp_path / f'{name}_m0scan.nii.gz', seen_after(6.0)[..., None]) for name in 'ab'
+    )
+    rivals = (Rival(other, (6.0,), correction=1.4 * 2),)
+    plan = M0Plan(
+        M0Route.SEPARATE, taken, (6.0,), rivals=rivals, echo_correction=1.4, scale_correction=2.0
+    )
+    done = calibrate(tmp_path, plan, (C, L), [*np.ones((2, *GRID))], m0scan=taken)
+    assert notes(done) == ('b_m0scan.nii.gz gives the same M0 as a_m0scan.nii.gz within 0%.',)
+
+
 def test_controls_are_compared_with_an_m0_that_was_not_made_of_them(tmp_path):
     volumes = [seen_after(5.0), np.full(GRID, 0.3 * TRUE_M0), np.zeros(GRID)]
     plan = M0Plan(M0Route.INCLUDED, repetition_times=(5.0,))

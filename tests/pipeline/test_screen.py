@@ -53,6 +53,22 @@ def test_both_volumes_of_a_corrupted_pair_are_named_and_its_difference_is_missin
     assert pair_notes(table) == ('1 of 6 pairs were left out: 4 (jump).',)
 
 
+@pytest.mark.parametrize(('slice_axis', 'left_out'), [(0, 'slice'), (2, 'none')])
+def test_slices_are_those_of_the_acquisition(tmp_path, slice_axis, left_out):
+    delta_m = 5 + np.random.default_rng(0).normal(0, 1, (*GRID, 6))
+    delta_m[4, ..., 3] = -40
+    done = screen_pairs(
+        delta_m=save(tmp_path / 'dm.nii.gz', delta_m),
+        mask=save(tmp_path / 'mask.nii.gz', np.ones(GRID)),
+        volume_types=(C, L) * 6,
+        timings=((1.8, 1.8),) * 12,
+        folder=tmp_path,
+        slice_axis=slice_axis,
+    )
+    table = pd.read_csv(done.confounds, sep='\t', na_values='n/a', keep_default_na=False)
+    assert table['pair_outlier'].tolist() == [*['none'] * 6, *[left_out] * 2, *['none'] * 4]
+
+
 def test_dvars_of_a_pair_is_the_change_since_the_repetition_before(corrupted):
     done = screen_pairs(
         **corrupted, volume_types=(*(C, L) * 6, M), timings=(*((1.8, 1.8),) * 12, (0, 0))

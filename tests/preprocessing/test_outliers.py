@@ -38,6 +38,20 @@ def test_a_pair_that_scatters_is_left_out_and_its_reason_told(delta_m, moved, re
     assert found.spread[7] > 4
 
 
+@pytest.mark.parametrize('fault', ['stripes', 'lost'])
+@pytest.mark.parametrize('axis', [0, 1])
+def test_a_pair_with_one_spoilt_slice_is_left_out(delta_m, fault, axis):
+    one = [slice(None)] * 3
+    one[axis] = 4
+    if fault == 'stripes':
+        delta_m[(*one, 7)] += 60 * np.cos(2.0 * np.indices(GRID)[1 - axis])[tuple(one)]
+    else:
+        delta_m[(*one, 7)] = -300
+    found = weigh_pairs(delta_m, BRAIN, TIMINGS, slice_axis=axis)
+    assert np.flatnonzero(found.weight == 0).tolist() == [7]
+    assert found.reason[7] is Reason.SLICE
+
+
 def test_movement_alone_is_no_reason(delta_m):
     found = weigh_pairs(delta_m, BRAIN, TIMINGS, np.full(len(TIMINGS), 9.0))
     np.testing.assert_array_equal(found.weight, 1)
