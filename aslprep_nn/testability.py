@@ -11,6 +11,8 @@ from aslprep_nn.acquisition import Acquisition
 FEWEST_FOR_KAPPA = 3
 #: Fewer than this leave a t distribution whose tails say nothing.
 FEWEST_FOR_SCORE = 4
+#: Fewer than this make a covariance that says too little.
+FEWEST_FOR_SANDWICH = 4
 #: As many timings CBF and ATT fit exactly.
 N_PARAMETERS = 2
 #: Fewer timings than this cannot be halved into subsets that tell CBF from ATT.
@@ -26,6 +28,12 @@ class TrustTest(StrEnum):
     HALVES = 'early against late delays'
 
 
+def repetition_counts(acquisition: Acquisition) -> tuple[int, ...]:
+    """Count the measurements of each timing."""
+    timings = zip(acquisition.pld, acquisition.labeling_duration, strict=True)
+    return tuple(Counter(timings).values())
+
+
 def possible_tests(acquisition: Acquisition) -> tuple[TrustTest, ...]:
     """List the questions that a protocol can answer.
 
@@ -33,8 +41,7 @@ def possible_tests(acquisition: Acquisition) -> tuple[TrustTest, ...]:
     parameters, and some repetition to compare it with; early and late delays can be compared
     even without repetitions, because the residuals then tell the noise.
     """
-    timings = zip(acquisition.pld, acquisition.labeling_duration, strict=True)
-    counts = Counter(timings).values()
+    counts = repetition_counts(acquisition)
     fewest, most, n_timings = min(counts), max(counts), len(counts)
     possible = {
         TrustTest.NOISE: n_timings > 1 and fewest >= FEWEST_FOR_KAPPA,

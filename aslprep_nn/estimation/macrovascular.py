@@ -48,14 +48,21 @@ def arterial_passages(model: SignalModel) -> list[Passage]:
     windows = [torch.stack(arterial_window(p)) for p in model.protocols]
     kinks = torch.cat([w.flatten() for w in windows])
     inside = kinks[(kinks > ARRIVAL_RANGE[0]) & (kinks < ARRIVAL_RANGE[1])].tolist()
-    passages = []
-    for earliest, latest in pairwise(sorted({*ARRIVAL_RANGE, *inside})):
-        arrival = torch.tensor((earliest + latest) / 2, dtype=kinks.dtype)
-        response = torch.cat([arterial_response(arrival, p) for p in model.protocols])
-        signal = model.compress(response)
-        if latest - earliest > 1e-3 and bool(signal.any()):
-            passages.append(Passage(earliest, float(arrival), signal))
-    return passages
+    spans = [
+        (earliest, latest)
+        for earliest, latest in pairwise(sorted({*ARRIVAL_RANGE, *inside}))
+        if latest - earliest > 1e-3
+    ]
+    arrivals = kinks.new_tensor(spans).mean(-1)
+    response = torch.cat([arterial_response(arrivals, p) for p in model.protocols])
+    signals = model.compress(response).mT
+    return [
+        Passage(earliest, arrival, signal.unsqueeze(-1))
+        for (earliest, _), arrival, signal, seen in zip(
+            spans, arrivals.tolist(), signals, signals.any(-1).tolist(), strict=True
+        )
+        if seen
+    ]
 
 
 class ArterialFit(NamedTuple):

@@ -119,10 +119,9 @@ class _Search:
 
     def try_rivals(self, projection: Projection) -> None:
         """Solve the intervals that promise nearly as low a cost, best first; uses up energies."""
-        rounding = 8 * torch.finfo(self.data.energy.dtype).eps * self.data.energy
         other_decay = (self.best.cbf - EXPECTED_CBF).abs() * OTHER_DECAY
         tie = (self.data.energy * self.best.cost).sqrt() * other_decay
-        bar = self.data.energy - rounding - (1 + NEAR_TIE) * self.best.cost - tie
+        bar = self.data.energy - self._rounding - (1 + NEAR_TIE) * self.best.cost - tie
         energy = projection.energy
         self.fan.rule_out(energy, self.interval)
         explained, cone = highest(energy)
@@ -179,8 +178,8 @@ class _Search:
         freedom = (self.data.n_measurements - 2).clamp(min=1)
         variance = (self.data.scatter + self.best.cost) / freedom
         promise = self.data.energy - explained - self.best.cost
-        late = self.interval >= first
-        voxels = (late & (promise < DISTINCT_PROMISE * variance)).nonzero().squeeze(-1)
+        late, told = self.interval >= first, DISTINCT_PROMISE * variance + self._rounding
+        voxels = (late & (promise < told)).nonzero().squeeze(-1)
         if not len(voxels):
             return
         edge = torch.full_like(self.best.att[voxels], float(self.fan.edges[first]))
@@ -194,6 +193,11 @@ class _Search:
         )
         gain = at_edge.cost - self.best.cost[voxels]
         self.ambiguous[voxels] |= gain < DISTINCT_GAIN * variance[voxels]
+
+    @property
+    def _rounding(self) -> Tensor:
+        """How far a promise may be off, which is a difference of numbers as large as the data."""
+        return 8 * torch.finfo(self.data.energy.dtype).eps * self.data.energy
 
     def _challenge(self, voxels: Tensor, start: Start) -> None:
         """Refine another start of some voxels and keep it where it is better."""

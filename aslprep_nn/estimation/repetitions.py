@@ -12,7 +12,7 @@ from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.signal.model import Direction
 
 #: Voxels that show whether a measurement is there.
-A_FEW = 1024
+A_FEW = 64
 
 
 @dataclass(frozen=True)

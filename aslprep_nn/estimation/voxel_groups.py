@@ -32,9 +32,13 @@ class VoxelGroup:
     t1_tissue: Tensor | None
 
     def chunks(self, size: int) -> Iterator[Tensor | slice]:
-        """Yield the voxels few at a time, as a slice where they follow one another."""
-        for begin in range(0, len(self.voxels), size):
-            chunk = self.voxels[begin : begin + size]
+        """Yield the voxels few at a time, as a slice where they follow one another.
+
+        Chunks are as even as can be, of about ``size`` voxels and never more than half as many
+        again: a small one at the end would cost nearly as much as a large one.
+        """
+        number = max(1, round(len(self.voxels) / size))
+        for chunk in self.voxels.tensor_split(number) if len(self.voxels) else ():
             first, last = int(chunk[0]), int(chunk[-1])
             yield slice(first, last + 1) if last - first + 1 == len(chunk) else chunk
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from aslprep_nn.acquisition import Acquisition
+from aslprep_nn.errors import Problem, UsageError
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.estimation.voxel_groups import voxel_groups
@@ -16,7 +17,7 @@ from aslprep_nn.misspecification.absent import measured_part
 from aslprep_nn.misspecification.limits import limits_of
 from aslprep_nn.misspecification.multiplicity import classify
 from aslprep_nn.misspecification.sandwich_forms import SandwichForm
-from aslprep_nn.misspecification.voxel_tests import SCORE_NAMES, SUBSET_NAMES, VoxelTests
+from aslprep_nn.misspecification.voxel_tests import COUNT, SCORE_NAMES, SUBSET_NAMES, VoxelTests
 from aslprep_nn.signal.response import Kinetics
 
 #: Noise below this part of all measurements' length is that of single-precision numbers.
@@ -48,11 +49,14 @@ class Assessment:
         `VoxelClass` codes, ``(voxel,)``; 0 also where nothing could be tested.
     limits
         Sentences on what could not be computed, and why.
+    n_repetitions
+        Complete repetitions of each voxel, ``(voxel,)``; 0 with a single timing.
     """
 
     statistics: Mapping[str, Tensor]
     classes: Tensor
     limits: tuple[str, ...]
+    n_repetitions: Tensor
 
 
 def assess(
@@ -96,12 +100,19 @@ def assess(
         At which voxels are classified.
     device
         Of the arithmetic.
+
+    Raises
+    ------
+    UsageError
+        If the noise is not above 0 or the rate not between 0 and 1.
     """
+    _require_options(noise, false_discovery_rate)
     acquisitions = (acquisition,) if isinstance(acquisition, Acquisition) else tuple(acquisition)
     relative_delta_m, acquisitions, absent = measured_part(relative_delta_m, acquisitions)
     repetitions = Repetitions.of(acquisitions)
     n_voxels = len(relative_delta_m)
-    statistics = {name: torch.full((n_voxels,), torch.nan, device=device) for name in NAMES}
+    names = (*NAMES, COUNT)
+    statistics = {name: torch.full((n_voxels,), torch.nan, device=device) for name in names}
     if repetitions.n_timings > 1 and n_voxels:
         tests = VoxelTests(
             repetitions,
@@ -117,12 +128,28 @@ def assess(
             for voxels, found in tests.of(group):
                 for name, values in found.items():
                     statistics[name][voxels] = values.to(statistics[name])
-    limits = (*absent, *limits_of(repetitions, fit, noise_is_known=noise is not None))
+    complete = statistics.pop(COUNT).nan_to_num(0).int()
+    limits = (*absent, *limits_of(repetitions, fit, complete, noise_is_known=noise is not None))
     silent = _without_noise(relative_delta_m, fit).to(device)
     if noise is None and bool(silent.any()):
         statistics = {name: s.masked_fill(silent, torch.nan) for name, s in statistics.items()}
         limits = (*limits, NO_NOISE.format(int(silent.sum())))
-    return Assessment(statistics, _classes(statistics, false_discovery_rate), limits)
+    classes = _classes(statistics, false_discovery_rate)
+    return Assessment(statistics, classes, limits, complete)
+
+
+def _require_options(noise: float | Tensor | None, rate: float) -> None:
+    """Refuse a noise or a rate that cannot be one, naming both."""
+    problems = []
+    if noise is not None and bool((torch.as_tensor(noise) <= 0).any()):
+        found = f'{float(torch.as_tensor(noise).amin()):g} at the least'
+        problems.append(Problem('assess', 'noise', found, 'above 0', 'Leave it out if unknown.'))
+    if not 0 < rate < 1:
+        remedy = 'Give the share of claims that may be false.'
+        expected = 'between 0 and 1'
+        problems.append(Problem('assess', 'false_discovery_rate', f'{rate:g}', expected, remedy))
+    if problems:
+        raise UsageError(problems)
 
 
 def _without_noise(relative_delta_m: Tensor, fit: Fit) -> Tensor:

@@ -54,7 +54,7 @@ def convergence(
 
     After Figure 1 of Wang, Tamir & Bush, with subsets drawn without replacement. Drawn with
     replacement, as there, some repetitions come twice, which inflates kappa although nothing is
-    wrong (median 4.6 instead of 2.7 at 8 repetitions).
+    wrong (`reproduce wang` shows by how much).
 
     Subsets of m of M repetitions overlap, so their estimates scatter less than those of m new
     repetitions; dividing the variance by 1 - m/M corrects for it (sampling from a finite

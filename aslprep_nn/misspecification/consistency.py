@@ -55,15 +55,17 @@ class _Pull(NamedTuple):
 
     @classmethod
     def of(cls, signal: Linearization, misfit: Summary, halves: Tensor) -> _Pull:
-        d_cbf, d_att = misfit.weight * signal.d_cbf, misfit.weight * signal.d_att
+        weight, d_cbf, d_att, mean = misfit.weight, signal.d_cbf, signal.d_att, misfit.mean
+        shared = weight.shape[-1] == 1
+        weighted = halves * weight.mT if shared else halves
+
+        def summed(one: Tensor, other: Tensor) -> Tensor:
+            return weighted @ (one * other if shared else weight * one * other)
+
         return cls(
-            Information(
-                halves @ (d_cbf * signal.d_cbf),
-                halves @ (d_cbf * signal.d_att),
-                halves @ (d_att * signal.d_att),
-            ),
-            Point(halves @ (d_cbf * misfit.mean), halves @ (d_att * misfit.mean)),
-            halves @ (misfit.weight * misfit.mean.square()),
+            Information(summed(d_cbf, d_cbf), summed(d_cbf, d_att), summed(d_att, d_att)),
+            Point(summed(d_cbf, mean), summed(d_att, mean)),
+            summed(mean, mean),
         )
 
     def together(self) -> _Pull:

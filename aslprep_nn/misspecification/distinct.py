@@ -18,6 +18,9 @@ LEAST_DIFFERENCE = 0.01
 def told_from_parameters(raw: Projections, rest: Projections, n_derivatives: int) -> Tensor:
     """Find the directions of which the parameters leave something, ``(direction, voxel)``.
 
+    As many timings as parameters leave nothing, and one more leaves a single direction: what
+    lies along others then is rounding.
+
     Parameters
     ----------
     raw, rest
@@ -27,7 +30,10 @@ def told_from_parameters(raw: Projections, rest: Projections, n_derivatives: int
     """
     least = torch.full_like(raw.energy[:, :1], LEAST_ENERGY)
     least[:n_derivatives] = COLLINEAR**2
-    return rest.energy > least * raw.energy
+    told = rest.energy > least * raw.energy
+    if raw.vectors.n_timings < raw.n_parameters + 2:
+        told[max(raw.vectors.n_timings, raw.n_parameters) :] = False
+    return told
 
 
 def distinct(raw: Projections, rest: Projections, n_derivatives: int) -> Tensor:

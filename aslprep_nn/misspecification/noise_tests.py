@@ -8,7 +8,6 @@ from torch import Tensor
 from aslprep_nn.misspecification.null import p_of_kappa, p_of_trace
 from aslprep_nn.misspecification.projections import Projections
 from aslprep_nn.misspecification.sandwich import (
-    FEWEST_FOR_SANDWICH,
     ScoreCovariance,
     Spread,
     Triangle,
@@ -18,6 +17,7 @@ from aslprep_nn.misspecification.three_parameters import (
     p_of_kappa_of_three,
     spread_of_three,
 )
+from aslprep_nn.testability import FEWEST_FOR_SANDWICH
 
 
 def noise_statistics(basis: Projections) -> dict[str, Tensor]:

@@ -13,6 +13,9 @@ from aslprep_nn.misspecification.vectors import RepetitionVectors
 
 #: A direction that keeps less than this part of its length is not told from the parameters.
 COLLINEAR = 1e-6
+#: Nor a third parameter that keeps less than this: before the first delay the second is nearly
+#: the first, and what is left of a third is the rounding of both (1e-6 to 1e-5; else 1e-2).
+COLLINEAR_THIRD = 1e-4
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ class Projections:
         for parameter in range(self.n_parameters):
             later = slice(parameter + 1, None)
             row = overlap[parameter, later]
-            told = energy[parameter] > COLLINEAR**2 * self.energy[parameter]
+            least = COLLINEAR if parameter < 2 else COLLINEAR_THIRD
+            told = energy[parameter] > least**2 * self.energy[parameter]
             energy[parameter] = torch.where(told, energy[parameter], torch.nan)
             share = row / energy[parameter]
             along[:, later].addcmul_(along[:, parameter, None], share, value=-1)

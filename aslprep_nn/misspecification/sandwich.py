@@ -17,8 +17,6 @@ from aslprep_nn.signal.kinetics import Hessian
 if TYPE_CHECKING:
     from aslprep_nn.misspecification.assessment import Assessment
 
-#: A covariance from fewer repetitions says too little.
-FEWEST_FOR_SANDWICH = 4
 #: Where ATT is less certain than this, which is what is known before measuring, the signal is not
 #: straight enough over its range for the sandwich [s].
 LARGEST_STD_ATT = PRIOR_RANGE[1] / math.sqrt(12)

@@ -143,6 +143,8 @@ class TrustSummary:
         Sentences on what could not be tested, and why.
     regions
         The first is the brain.
+    n_repetitions
+        Complete repetitions of most voxels of the brain.
     convergence, fixed_t1
         None where there are too few repetitions, or they were not asked for.
     """
@@ -150,6 +152,7 @@ class TrustSummary:
     false_discovery_rate: float
     limits: tuple[str, ...]
     regions: tuple[RegionTests, ...]
+    n_repetitions: int
     convergence: Convergence | None = None
     fixed_t1: FixedT1Test | None = None
 
@@ -185,6 +188,7 @@ class TrustSummary:
             false_discovery_rate=content['false_discovery_rate'],
             limits=content['limits'],
             regions=tuple(RegionTests(**region) for region in content['regions']),
+            n_repetitions=content['n_repetitions'],
             convergence=None if convergence is None else Convergence(**convergence),
             fixed_t1=None if fixed_t1 is None else FixedT1Test(**fixed_t1),
         )

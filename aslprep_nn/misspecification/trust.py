@@ -13,6 +13,7 @@ from aslprep_nn.misspecification.absent import measured_part
 from aslprep_nn.misspecification.assessment import Assessment, assess
 from aslprep_nn.misspecification.bootstrap import convergence
 from aslprep_nn.misspecification.fixed_parameter import fixed_t1_test
+from aslprep_nn.misspecification.limits import typical_count
 from aslprep_nn.misspecification.regions import region_tests
 from aslprep_nn.misspecification.summary import TrustSummary
 from aslprep_nn.misspecification.voxel_tests import SCORE_NAMES
@@ -79,6 +80,7 @@ def assess_run(
             false_discovery_rate=options.false_discovery_rate,
             device=device,
         ),
+        n_repetitions=typical_count(found.n_repetitions),
         convergence=settled,
         fixed_t1=fixed_t1_test(*measured, found, slice_delay=slice_delay, device=device),
     )

@@ -22,7 +22,6 @@ from aslprep_nn.misspecification.noise_tests import noise_statistics, spread_sta
 from aslprep_nn.misspecification.null import p_of_largest_score, p_of_score
 from aslprep_nn.misspecification.perfused import is_perfused
 from aslprep_nn.misspecification.projections import Projections
-from aslprep_nn.misspecification.sandwich import FEWEST_FOR_SANDWICH
 from aslprep_nn.misspecification.sandwich_forms import (
     SandwichForm,
     bend_of,
@@ -43,6 +42,7 @@ from aslprep_nn.misspecification.vectors import RepetitionVectors
 from aslprep_nn.signal.kinetics import Linearization
 from aslprep_nn.signal.model import SignalModel
 from aslprep_nn.signal.response import Kinetics
+from aslprep_nn.testability import FEWEST_FOR_SANDWICH
 
 #: Measurements of the voxels handled at once: what a processor's cache or an accelerator holds.
 CPU_CHUNK, ACCELERATOR_CHUNK = 2**19, 2**26
@@ -53,6 +53,8 @@ SCORE_NAMES = {
     Assumption.SHARP_ARRIVAL: ('tdispersion', 'pdispersion'),
     Assumption.NO_ARTERIAL_BLOOD: ('tarterial', 'parterial'),
 }
+#: The name of how many complete repetitions a voxel has.
+COUNT = 'repetitions'
 #: The names of the maps of `Consistency`, in its order.
 SUBSET_NAMES = ('hausman', 'phausman', 'subsetcbf', 'subsetatt')
 
@@ -127,6 +129,7 @@ class VoxelTests:
             **self._lack_of_fit(misfit, voxels, len(fitted)),
             **self._consistency(misfit, voxels, third=third, here=here),
             **_score_statistics(scores, len(assumed), raw.vectors.count),
+            COUNT: raw.vectors.count,
         }
 
     def _other_form(
@@ -241,10 +244,13 @@ class VoxelTests:
     ) -> dict[str, Tensor]:
         """Test the fit by the repetitions, or by a known noise where nothing is repeated.
 
-        A parameter that measurements cannot tell was not adapted to them.
+        A parameter that measurements cannot tell was not adapted to them; but as many timings as
+        parameters leave nothing to test.
         """
         flat = self.fit.status[voxels] == FitStatus.ATT_NOT_IDENTIFIABLE
         adapted = n_parameters - flat.to(device=self.device, dtype=torch.int64)
+        n_timings = misfit.n_timings
+        adapted = torch.where(n_timings > n_parameters, adapted, n_timings)
         found = lack_of_fit(misfit, adapted)
         if self.noise is None:
             return {'lackoffit': found.ratio, 'pmodel': found.p}

@@ -100,6 +100,19 @@ def test_irregular_protocols_recover_the_truth_or_say_that_they_cannot(n_protoco
         assert not wrong_and_unflagged(fit).any(), protocol
 
 
+def test_an_optimum_told_from_an_early_arrival_by_rounding_alone_is_not_trusted():
+    acquisition = replace(
+        PROTOCOLS['twenty_one'],
+        pld=(1.7801917439859651, 1.8499380697622212, 2.63014251732048),
+        labeling_duration=(2.3778621871104635, 1.6472443889815245, 0.9830358584241772),
+    )
+    att = torch.linspace(0.9, 1.1, 200, dtype=torch.float64)
+    signal = delta_m(torch.full_like(att, 20.0), att, Protocol.of(acquisition))
+    fit = fit_cbf_att(signal, acquisition)
+    assert ((fit.parameters['att'] - att).abs() > 0.5).any(), 'no case of what is tested'
+    assert (fit.status == FitStatus.ATT_NOT_IDENTIFIABLE).all()
+
+
 @pytest.mark.parametrize(
     'kinetics',
     [

@@ -1,5 +1,6 @@
 """Voxels that can be fitted with the same tables."""
 
+import pytest
 import torch
 
 from aslprep_nn.estimation.voxel_groups import voxel_groups
@@ -27,9 +28,19 @@ def test_similar_t1_share_a_group_that_is_close_to_them():
         assert (ratio.log().abs() <= torch.tensor(1.15).log() / 2 + 1e-6).all()
 
 
-def test_chunks_cover_a_group_in_order():
-    (group,) = voxel_groups(5, None, None)
-    assert list(group.chunks(2)) == [slice(0, 2), slice(2, 4), slice(4, 5)]
+@pytest.mark.parametrize('n_voxels', [1, 2, 5, 10, 14, 15, 99])
+def test_chunks_cover_a_group_in_order_and_are_about_as_large_as_asked(n_voxels):
+    (group,) = voxel_groups(n_voxels, None, None)
+    chunks = list(group.chunks(10))
+    sizes = [chunk.stop - chunk.start for chunk in chunks]
+    assert [i for chunk in chunks for i in range(chunk.start, chunk.stop)] == [*range(n_voxels)]
+    assert max(sizes) - min(sizes) <= 1
+    assert max(sizes) <= 15
+
+
+def test_a_group_without_voxels_has_no_chunks():
+    (group,) = voxel_groups(0, None, None)
+    assert not list(group.chunks(10))
 
 
 def test_chunks_of_scattered_voxels_are_indices():

@@ -1,15 +1,18 @@
 """The gates: rates of false alarms, power, and what the tests must not react to."""
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 from voxels import BRAIN, KIDNEY, SHORT_DELAYS, Population, measure, pcasl, rejected
 
+from aslprep_nn.errors import UsageError
 from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.estimation.tissue_t1 import fit_cbf_att_t1
 from aslprep_nn.misspecification.assessment import NAMES, Assessment, assess
 from aslprep_nn.misspecification.multiplicity import VoxelClass
+from aslprep_nn.misspecification.trust import assess_run
 from aslprep_nn.settings import Macrovascular
 from aslprep_nn.signal.arterial import arterial_delta_m
 from aslprep_nn.signal.continuous import OutflowKinetics
@@ -118,6 +121,65 @@ def test_unequal_repetitions_and_missing_measurements_keep_the_level():
     for name in CALIBRATED:
         assert 0.03 <= rejected(found.statistics[name]) <= 0.07, name
     assert any('measured 6 to 8 times' in limit for limit in found.limits)
+
+
+def without(acquisition, data, *measurements):
+    spoilt = data.clone()
+    spoilt[:, list(measurements)] = torch.nan
+    return assessed(acquisition, spoilt)
+
+
+def test_repetitions_that_missing_measurements_cost_are_counted_and_said():
+    acquisition = pcasl(delays=SHORT_DELAYS, repetitions=8)
+    data = measure(acquisition, n_voxels=30)
+    found = without(acquisition, data, 3, 9)
+    assert found.n_repetitions.tolist() == [6] * 30
+    assert any('of 8 repetitions 6 in 30 voxels are complete' in limit for limit in found.limits)
+    few = without(acquisition, data, *range(0, 30, 6))
+    assert any('at least 4 repetitions; there are 3' in limit for limit in few.limits)
+    data[:2, range(0, 30, 6)] = torch.nan
+    some = assessed(acquisition, data)
+    assert any('In 2 voxels fewer than 4 repetitions' in limit for limit in some.limits)
+
+
+def test_three_repetitions_of_which_one_is_spoilt_are_two():
+    acquisition = pcasl(delays=SHORT_DELAYS, repetitions=3)
+    data = measure(acquisition, n_voxels=20)
+    found = without(acquisition, data, 1)
+    assert any('M = 2' in limit for limit in found.limits)
+    single = without(acquisition, data, 1, 7)
+    assert any('Kappa needs at least 3' in limit for limit in single.limits)
+
+
+@pytest.mark.parametrize('delays', [(0.8, 2.0), (0.3, 0.6)])
+def test_two_timings_leave_nothing_to_test_the_model_with(delays):
+    acquisition = pcasl(delays=delays, repetitions=8)
+    found = assessed(acquisition, measure(acquisition, n_voxels=500))
+    for name in ('pmodel', 'pdecay', 'ptau', 'pdispersion', 'parterial', 'ptrace'):
+        assert found.statistics[name].isnan().all(), name
+
+
+def test_three_timings_leave_one_direction_and_no_other():
+    acquisition = pcasl(delays=(0.7, 1.2, 1.8), repetitions=8)
+    data = measure(acquisition, n_voxels=2000)
+    everywhere = {'brain': torch.ones(2000, dtype=torch.bool)}
+    found, summary = assess_run(data, acquisition, fit_cbf_att(data, acquisition), everywhere)
+    of_brain = summary.regions[0].p
+    assert found.statistics['pdecay'].isfinite().any()
+    assert math.isfinite(of_brain['pdecay'])
+    for name in ('ptau', 'pdispersion', 'parterial'):
+        assert found.statistics[name].isnan().all(), name
+        assert math.isnan(of_brain[name]), name
+
+
+def test_a_t1_that_nothing_tells_before_the_first_delay_is_not_called_noise():
+    acquisition = pcasl(delays=(1.0, 1.5, 2.0, 2.5, 3.0), repetitions=8)
+    data = measure(acquisition, Population((30, 90), (0.5, 1.8), 0.001), n_voxels=3000)
+    fit = fit_cbf_att_t1(data, acquisition)
+    found = assess(data, acquisition, fit)
+    assert not (found.statistics['kappa'] > 1e8).any()
+    assert 0.03 <= rejected(found.statistics['pnoise']) <= 0.07
+    assert any('only where CBF and ATT alone' in limit for limit in found.limits)
 
 
 def test_kidney_outflow_is_found_and_named():
@@ -329,3 +391,11 @@ def test_without_noise_there_is_nothing_to_test_and_that_is_said():
     assert bool(found.statistics['pmodel'][20:].isfinite().all())
     assert (found.classes[:20] == VoxelClass.CONSISTENT).all()
     assert any('In 20 voxels repetitions do not differ' in sentence for sentence in found.limits)
+
+
+def test_a_noise_or_a_rate_that_cannot_be_one_is_refused_by_name():
+    acquisition = pcasl(repetitions=4)
+    data = measure(acquisition, n_voxels=5)
+    fit = fit_cbf_att(data, acquisition)
+    with pytest.raises(UsageError, match=r'(?s)noise.*-1.*false_discovery_rate.*2'):
+        assess(data, acquisition, fit, noise=-1.0, false_discovery_rate=2.0)

@@ -25,7 +25,7 @@ FIXED_T1 = FixedT1Test('brightest 10 %', 5, 1.2, 1.4, 0.01, 0.3, 0.1, 0.4, 0.1, 
 
 
 def test_a_summary_survives_being_written_and_read():
-    summary = TrustSummary(0.05, ('No repetition.',), (REGION,), CONVERGENCE, FIXED_T1)
+    summary = TrustSummary(0.05, ('No repetition.',), (REGION,), 3, CONVERGENCE, FIXED_T1)
     read = TrustSummary.from_json(summary.as_json())
     assert read.convergence == CONVERGENCE
     assert read.fixed_t1 == FIXED_T1
@@ -35,5 +35,5 @@ def test_a_summary_survives_being_written_and_read():
 
 
 def test_a_summary_without_extras_is_read_without_them():
-    read = TrustSummary.from_json(TrustSummary(0.1, (), (REGION,)).as_json())
+    read = TrustSummary.from_json(TrustSummary(0.1, (), (REGION,), 3).as_json())
     assert (read.convergence, read.fixed_t1, read.false_discovery_rate) == (None, None, 0.1)

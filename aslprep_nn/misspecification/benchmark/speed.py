@@ -90,9 +90,8 @@ def scaling(largest: int) -> Table:
             delays = torch.linspace(0.1, 3.0, n_delays).tolist()
             acquisition = repeat(pcasl(delays, 1.5), count)
             data, fit = fitted(acquisition, n_voxels)
-            repeats = REPEATS if n_voxels <= 10**5 else 1
-            tests = least_seconds(partial(assess, data, acquisition, fit), repeats)
-            fitting = least_seconds(partial(fit_cbf_att, data, acquisition), repeats)
+            tests = least_seconds(partial(assess, data, acquisition, fit), REPEATS)
+            fitting = least_seconds(partial(fit_cbf_att, data, acquisition), REPEATS)
             row: Row = {'varied': varied, 'voxels': n_voxels, 'PLDs': n_delays}
             row |= {'repetitions': count, 'tests [us/voxel]': rounded(1e6 * tests / n_voxels)}
             row |= {'fit [us/voxel]': rounded(1e6 * fitting / n_voxels)}
