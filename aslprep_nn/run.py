@@ -23,10 +23,21 @@ class M0Route(StrEnum):
 
 @dataclass(frozen=True)
 class Rival:
-    """An M0 image that was not taken, and the repetition time of each of its volumes [s]."""
+    """An M0 image that was not taken.
+
+    Parameters
+    ----------
+    path
+        The image.
+    repetition_times
+        Of each of its volumes [s].
+    correction
+        What it is multiplied with for its echo time and its unit, as `M0Plan` has them [1].
+    """
 
     path: Path
     repetition_times: tuple[float, ...]
+    correction: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-#: Ends of the network's dial, the weight of bias against variance: least error, least bias.
+#: Ends of the network's dial, how much bias counts against scatter: least error, least bias.
 DIAL_RANGE = (1.0, 8.0)
 
 
@@ -107,7 +107,7 @@ class NetworkOptions:
     Parameters
     ----------
     dial
-        Weight of squared bias against variance, 1 (least error) to 8 (least bias).
+        How many times as much bias counts as scatter, 1 (least error) to 8 (least bias).
     weights
         A file of weights, its model card beside it; those of the package when absent.
     """

@@ -8,17 +8,21 @@ from aslprep_nn.bids.kinds import CBF_UNIT, KINDS, estimator_and_quantity
 from aslprep_nn.estimation.hybrid import SMOOTHING_OF_ATT, SMOOTHING_OF_CBF
 from aslprep_nn.run import ASLRun
 from aslprep_nn.settings import Estimator, Misspecification, Settings
-from aslprep_nn.testability import TrustTest, possible_tests
+from aslprep_nn.testability import FEWEST_FOR_SANDWICH, repetition_counts
 
 RELATIVE = 'relative: 1 is the median of the brain in the primary estimate'
 SANDWICH = (
     'the larger of the Cramér–Rao bound and of the sandwich covariance, which the scatter of the '
     'repetitions implies without assumptions on the noise; the bound alone where ATT is too '
-    'uncertain for the sandwich'
+    'uncertain for the sandwich, or fewer than four repetitions are complete'
 )
 BOUND = (
     'Cramér–Rao bound averaged over the uncertainty of ATT, at the noise measured between '
     'repetitions'
+)
+BOUND_AT_RESIDUALS = (
+    'Cramér–Rao bound averaged over the uncertainty of ATT, at the noise that the residuals of the '
+    'fit show, because nothing was repeated'
 )
 STANDARD_ERROR = 'standard error of the mean over repetitions'
 PROPAGATED = (
@@ -89,6 +93,9 @@ def _method(run: ASLRun, settings: Settings, estimator: Estimator) -> str:
     if estimator is Estimator.HYBRID:
         return PROPAGATED
     is_tested = settings.trust.misspecification is not Misspecification.OFF
-    if is_tested and TrustTest.ASSUMPTIONS in possible_tests(run.acquisition):
+    if not run.estimates_att:
+        return STANDARD_ERROR
+    counts = repetition_counts(run.acquisition)
+    if is_tested and min(counts) >= FEWEST_FOR_SANDWICH:
         return SANDWICH
-    return BOUND if run.estimates_att else STANDARD_ERROR
+    return BOUND if max(counts) > 1 else BOUND_AT_RESIDUALS

@@ -83,6 +83,8 @@ def estimate_motion(
     )
     np.save(folder / 'transforms.npy', transforms)
     parameters = motion.motion_parameters(transforms)
+    if motion.registration_obstacle(data.shape[:3], affine):
+        parameters = np.full_like(parameters, np.nan)  # not known is not still
     table = pd.DataFrame(parameters, columns=list(PARAMETER_COLUMNS))
     table.insert(0, 'volume_type', [str(kind) for kind in volume_types])
     table['framewise_displacement'] = motion.framewise_displacement(parameters, volume_types)

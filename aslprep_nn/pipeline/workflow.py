@@ -12,7 +12,6 @@ from aslprep_nn.pipeline.masks import mask_of
 from aslprep_nn.pipeline.recipe import Added, Output, Recipe
 from aslprep_nn.run import ASLRun
 from aslprep_nn.settings import Estimator, Misspecification, Settings
-from aslprep_nn.testability import possible_tests
 
 
 def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
@@ -105,6 +104,7 @@ def _calibrate(asl: Recipe, run: ASLRun, settings: Settings, still: _StillHead) 
         timings=run.timings,
         confounds=still.confounds,
         encoding=run.encoding,
+        slice_axis=run.acquisition.slice_axis,
     )
     calibrated = asl.add(
         do.CalibrateM0,
@@ -177,9 +177,9 @@ def _assess_trust(
     mask: Output,
     fit: Output,
 ) -> _Trust:
-    """Test noise and model, where the protocol allows."""
+    """Test noise and model where there are several delays, and say what cannot be tested."""
     is_wanted = settings.trust.misspecification is not Misspecification.OFF
-    if not (is_wanted and possible_tests(run.acquisition)):
+    if not (is_wanted and run.estimates_att):
         return _Trust()
     found = asl.add(
         do.AssessTrust,

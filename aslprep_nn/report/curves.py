@@ -37,9 +37,9 @@ VOLUME_COLORS = {
 
 
 def motion(results: RunResults) -> Figure | None:
-    """Plot the six rigid-body parameters and the framewise displacement of every volume."""
+    """Plot the rigid-body parameters and framewise displacement; None where none is known."""
     table = results.confounds
-    if table is None:
+    if table is None or table['trans_x'].isna().all():
         return None
     canvas = blank(1100, 430)
     upper, middle, lower = canvas.subplots(3, 1, sharex=True, height_ratios=(1, 1, 1))

@@ -24,7 +24,7 @@ def describe_estimators(results: RunResults) -> Iterator[str]:
             'Both were also estimated by a convolutional network that is told the amplitude of '
             'the signal and corrects the posterior mean of each voxel by its surroundings. It was '
             f'trained on simulations only (weights {weights.name}, SHA-256 {weights.sha256[:12]}, '
-            f'weight of bias against variance {weights.dial:g}).'
+            f'bias counting {weights.dial:g} times as much as scatter).'
         )
     if len(estimation.estimators) > 1 or estimation.primary is not Estimator.LEAST_SQUARES:
         yield f'The primary estimate is that of {estimation.primary.label}.'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from aslprep_nn.preprocessing.outliers import LARGEST_SHARE
 from aslprep_nn.report.quality_number import QualityNumber
 from aslprep_nn.report.trust_expectations import TRUST_EXPECTATIONS
 
@@ -246,9 +247,19 @@ EXPECTATIONS = (
         '1',
         1,
         math.inf,
-        'Measurements of delta M.',
+        'Measurements of delta M, before any is left out.',
         label='Measurements',
         if_low='there are only {value} measurements',
+    ),
+    QualityNumber(
+        'fraction_pairs_left_out',
+        math.nan,
+        '1',
+        0,
+        LARGEST_SHARE,
+        'Share of the measurements that were left out because they do not belong.',
+        label='Left out',
+        if_high='{value} of the measurements were left out: what is left may be no better',
     ),
     *TRUST_EXPECTATIONS,
 )

@@ -26,7 +26,8 @@ from aslprep_nn.report.regions import (
     brightest,
     darkest,
     gm_like,
-    measurements_by_timing,
+    measured_groups,
+    measured_volumes,
     signal_unit,
 )
 from aslprep_nn.report.results import RunResults
@@ -92,7 +93,7 @@ def residuals_by_delay(results: RunResults) -> Figure | None:
     voxels = _at_most(_fitted(results) & gm_like(results), MOST_VOXELS)
     if not voxels.any():
         return None
-    groups = measurements_by_timing(results.acquisition)
+    groups = measured_groups(results)
     factor, unit = signal_unit(results)
     predicted = _predict(results, voxels, groups).mean(axis=0)
     measured = results.relative_delta_m[voxels].mean(axis=0, dtype=float)
@@ -136,13 +137,13 @@ def _places(results: RunResults) -> list[_Place]:
 
 def _fitted(results: RunResults) -> BoolArray:
     has_fit = np.isfinite(results.maps['cbf'].values) & np.isfinite(results.maps['att'].values)
-    complete = np.isfinite(results.relative_delta_m).all(axis=-1)
+    complete = np.isfinite(results.relative_delta_m[..., measured_volumes(results)]).all(axis=-1)
     return np.asarray(results.mask & has_fit & complete)
 
 
 def _misfit(results: RunResults, voxels: BoolArray) -> FloatArray:
     """Root mean square of the mean measurement of each timing minus the fit, ``(voxel,)``."""
-    groups = measurements_by_timing(results.acquisition)
+    groups = measured_groups(results)
     measured = results.relative_delta_m[voxels]
     means = np.stack([measured[:, group].mean(axis=1) for group in groups.values()], axis=1)
     misfit = means - _predict(results, voxels, groups)
@@ -183,7 +184,7 @@ def _panel(axes: Axes, results: RunResults, place: _Place, *, has_label: bool) -
     axes.set_title(place.title, color=INK, fontsize=9, loc='left')
     axes.axhline(0, color=FAINT, linewidth=0.8)
     voxels = _at_most(place.voxels, MOST_VOXELS)
-    groups = measurements_by_timing(results.acquisition)
+    groups = measured_groups(results)
     signal = factor * results.relative_delta_m[voxels].mean(axis=0, dtype=float)
     for duration in sorted({duration for _, duration in groups}):
         own = {pld: group for (pld, other), group in groups.items() if other == duration}

@@ -27,7 +27,8 @@ from aslprep_nn.report.regions import (
     gm_like,
     identifiable,
     mean_delta_m,
-    measurements_by_timing,
+    measured_groups,
+    measured_volumes,
 )
 from aslprep_nn.report.results import RunResults
 from aslprep_nn.report.trust_numbers import trust_concerns, trust_numbers
@@ -64,6 +65,7 @@ def measure_quality(results: RunResults) -> tuple[QualityNumber, ...]:
         **_by_tissue(results),
         'mask_volume': _mask_volume(results),
         'n_pairs': float(results.acquisition.n_measurements),
+        'fraction_pairs_left_out': _left_out(results),
         **trust,
     }
     unknown = () if results.has_m0 else NEED_M0
@@ -193,17 +195,23 @@ def _shares(results: RunResults) -> dict[str, float]:
 
 
 def _repeatability(results: RunResults, bright: BoolArray) -> dict[str, float]:
-    brain = results.mask & np.isfinite(results.relative_delta_m).all(axis=-1)
-    groups = list(measurements_by_timing(results.acquisition).values())
+    groups = list(measured_groups(results).values())
+    measured = measured_volumes(results)
+    brain = results.mask & np.isfinite(results.relative_delta_m[..., measured]).all(axis=-1)
     mean, scatter = _mean_and_scatter(results.relative_delta_m[brain], groups)
     over_scatter = mean / np.where(scatter > 0, scatter, np.nan)
     # All voxels of the brain count: those that are chosen for being bright are so in noise, too.
-    in_errors = over_scatter * results.acquisition.n_measurements**0.5
+    in_errors = over_scatter * measured.sum() ** 0.5
     return {
         'tsnr_delta_m': _finite_median(over_scatter[bright[brain]]),
         'perfusion_z': _finite_median(in_errors),
         'dvars_delta_m': _mean_dvars(results),
     }
+
+
+def _left_out(results: RunResults) -> float:
+    """Measure the share of the measurements that no voxel has; NaN without a brain."""
+    return 1 - float(measured_volumes(results).mean()) if results.mask.any() else math.nan
 
 
 def _mean_dvars(results: RunResults) -> float:
@@ -241,8 +249,11 @@ def _mean_and_scatter(
     Mean and standard deviation of one measurement, ``(voxel,)``; the latter NaN where nothing
     was repeated.
     """
+    if not groups:
+        nothing = np.full(len(signal), np.nan)
+        return nothing, nothing
     repeated = [group for group in groups if len(group) > 1]
-    mean = signal.mean(axis=1, dtype=float)
+    mean = signal[:, np.concatenate(groups)].mean(axis=1, dtype=float)
     if not repeated:
         return mean, np.full(len(signal), np.nan)
     squares = sum(signal[:, group].var(axis=1, dtype=float) * len(group) for group in repeated)

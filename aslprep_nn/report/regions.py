@@ -32,6 +32,23 @@ def measurements_by_timing(acquisition: Acquisition) -> dict[Timing, IndexArray]
     }
 
 
+def measured_volumes(results: RunResults) -> BoolArray:
+    """Find the measurements that were not left out of the whole brain, ``(measurement,)``.
+
+    Without a brain none was left out.
+    """
+    inside = results.relative_delta_m[results.mask]
+    return np.asarray(np.isfinite(inside).any(axis=0) | (len(inside) == 0))
+
+
+def measured_groups(results: RunResults) -> dict[Timing, IndexArray]:
+    """Do what `measurements_by_timing` does, but for what was left out of the whole brain."""
+    measured = measured_volumes(results)
+    groups = measurements_by_timing(results.acquisition).items()
+    kept = {timing: group[measured[group]] for timing, group in groups}
+    return {timing: group for timing, group in kept.items() if group.size}
+
+
 def mean_delta_m(results: RunResults) -> FloatArray:
     """Average delta M over all measurements, ``(x, y, z)``; NaN entries do not count."""
     return mean_of_present(results.relative_delta_m)

@@ -28,7 +28,7 @@ from aslprep_nn.report.figures import (
     blank,
     curve,
 )
-from aslprep_nn.report.regions import BoolArray, gm_like, measurements_by_timing
+from aslprep_nn.report.regions import BoolArray, gm_like, measured_groups
 from aslprep_nn.report.results import RunResults
 from aslprep_nn.report.trust_tests import n_repetitions
 from aslprep_nn.testability import N_PARAMETERS
@@ -249,8 +249,8 @@ def _null_line(axes: Axes, tails: FloatArray, edges: FloatArray, label: str) -> 
 
 def _noise_freedom(results: RunResults) -> int:
     """Count the degrees of freedom of the noise level: of repetitions, or of the residuals."""
-    n_measurements = results.acquisition.n_measurements
-    n_timings = len(measurements_by_timing(results.acquisition))
+    groups = measured_groups(results)
+    n_measurements, n_timings = sum(map(len, groups.values())), len(groups)
     repeated = n_measurements - n_timings
     of_halves = 2 * (n_timings // 2) - 2 * N_PARAMETERS
     return max(1, repeated if repeated >= FEWEST_DEGREES_OF_FREEDOM else repeated + of_halves)

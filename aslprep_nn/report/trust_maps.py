@@ -14,7 +14,7 @@ from aslprep_nn.report.painting import CLASSES, Scale
 from aslprep_nn.report.quantities import Quantity
 from aslprep_nn.report.results import RunResults
 from aslprep_nn.report.slices import AxialView
-from aslprep_nn.report.trust_tests import TrustTest, claim_threshold, is_tested, tests_made
+from aslprep_nn.report.trust_tests import TrustTest, claim_threshold, is_classified, tests_made
 
 #: Every p map has this scale: p from 1 to .0001.
 LARGEST_EXPONENT = 4.0
@@ -25,7 +25,7 @@ N_SLICES = 8
 def class_map(results: RunResults, view: AxialView) -> DrawnMap | None:
     """Describe the map of classes; None where nothing was tested."""
     trust = results.trust
-    if trust is None or not is_tested(trust):
+    if trust is None or not is_classified(trust):
         return None
     rate = trust.summary.false_discovery_rate
     caption = (

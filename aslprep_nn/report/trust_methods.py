@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from aslprep_nn.misspecification.summary import TrustSummary
 from aslprep_nn.report.results import RunResults
-from aslprep_nn.report.trust_tests import is_tested, tests_made
+from aslprep_nn.report.trust_tests import is_classified, is_tested, tests_made
 
 #: The tests of one deviation each, by the assumption that they question.
 ASSUMPTIONS = {
@@ -26,9 +26,12 @@ def describe_tests(results: RunResults) -> Iterator[str]:
     if trust is None or not is_tested(trust):
         return
     made = {test.p for test in tests_made(trust)}
-    yield 'Noise and signal model were tested in every voxel (Wang et al.).'
+    if is_classified(trust):
+        yield 'Noise and signal model were tested in every voxel (Wang et al.).'
     yield from _of_noise(made)
     yield from _of_model(made)
+    if not is_classified(trust):
+        return
     yield (
         'Each voxel was given the class that explains it best, at a false discovery rate of '
         f'{100 * trust.summary.false_discovery_rate:g} % over the brain (Benjamini and Hochberg, '

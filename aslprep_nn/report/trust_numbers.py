@@ -12,7 +12,7 @@ from aslprep_nn.misspecification.multiplicity import VoxelClass
 from aslprep_nn.report.regions import BoolArray
 from aslprep_nn.report.results import RunResults, Trust
 from aslprep_nn.report.trust_expectations import TRUST_EXPECTATIONS
-from aslprep_nn.report.trust_tests import is_tested, n_repetitions, rim
+from aslprep_nn.report.trust_tests import is_classified, n_repetitions, rim
 
 #: The classes of a wrong model, by the number that counts them, and what they look like.
 WRONG_MODEL = {
@@ -46,7 +46,7 @@ def trust_numbers(results: RunResults, bright: BoolArray) -> dict[str, float]:
         Its grey-matter-like voxels, ``(x, y, z)``.
     """
     trust = results.trust
-    if trust is None or not is_tested(trust):
+    if trust is None or not is_classified(trust):
         return {number.name: math.nan for number in TRUST_EXPECTATIONS}
     inside = _classes_in(trust, bright)
     model = {name: _share(inside, label) for name, label in WRONG_MODEL.items()}

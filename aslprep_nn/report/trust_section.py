@@ -21,7 +21,7 @@ from aslprep_nn.report.trust_sentences import (
     trust_limits,
     trust_sentences,
 )
-from aslprep_nn.report.trust_tests import TrustTest, is_tested, tests_made
+from aslprep_nn.report.trust_tests import TrustTest, is_classified, is_tested, tests_made
 
 
 def trust_figures(results: RunResults) -> Iterator[Figure]:
@@ -53,7 +53,7 @@ def trust_facts(results: RunResults) -> dict[str, Any]:
     if results.trust is None:
         return facts
     summary = results.trust.summary
-    if summary.regions and is_tested(results.trust):
+    if summary.regions and is_classified(results.trust):
         facts['regions'] = _region_table(results.trust)
     if summary.fixed_t1 is not None:
         facts['fixed_t1'] = _about_t1(summary.fixed_t1, results)

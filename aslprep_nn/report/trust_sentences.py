@@ -10,6 +10,7 @@ import numpy as np
 from aslprep_nn.misspecification.fixed_parameter import T1_PRECISION, T1_RANGE
 from aslprep_nn.misspecification.multiplicity import VoxelClass
 from aslprep_nn.misspecification.summary import FixedT1Test
+from aslprep_nn.misspecification.trust import CLASSIFYING
 from aslprep_nn.report.drawn_map import percent
 from aslprep_nn.report.regions import BoolArray, gm_like
 from aslprep_nn.report.results import RunResults, Trust
@@ -18,6 +19,7 @@ from aslprep_nn.report.trust_tests import (
     LEVEL,
     TrustTest,
     claim_threshold,
+    is_classified,
     is_tested,
     tests_made,
 )
@@ -35,6 +37,9 @@ UNSEEN = (
 ONE_DELAY = 'One delay cannot tell CBF from arrival, so there is no curve to test.'
 NOT_MADE = 'Noise and model were not tested in this run (see --misspecification).'
 NOTHING_TESTED = 'Noise and model could not be tested in any voxel.'
+NOT_CLASSIFIED = (
+    'Noise and model could not be tested apart in any voxel; what else was asked is below.'
+)
 
 
 def trust_sentences(results: RunResults) -> tuple[str, ...]:
@@ -44,6 +49,8 @@ def trust_sentences(results: RunResults) -> tuple[str, ...]:
         return (NOT_MADE if 'att' in results.maps else ONE_DELAY,)
     if not is_tested(trust):
         return (NOTHING_TESTED,)
+    if not is_classified(trust):
+        return (NOT_CLASSIFIED,)
     numbers = trust_numbers(results, gm_like(results))
     return (*_overall(results, trust, numbers), *_noise(results, trust, numbers))
 
@@ -68,6 +75,11 @@ def trust_limits(results: RunResults) -> tuple[str, ...]:
 def fixed_t1_sentence(test: FixedT1Test, results: RunResults) -> str:
     """Say whether a group of voxels would rather have its own T1, and what that changes."""
     group = f'The {test.region} ({test.n_voxels} voxels)'
+    if math.isnan(test.p):
+        return (
+            f'{group} could not be asked whether their tissue T1 is the {test.t1_before:.3g} s '
+            'assumed for all: that takes four complete repetitions, and delays that tell it.'
+        )
     if not test.p < LEVEL:
         return (
             f'{group} give no reason to doubt the tissue T1 of {test.t1_before:.3g} s that was '
@@ -115,10 +127,12 @@ def _p_relation(p: float) -> str:
 def _overall(results: RunResults, trust: Trust, numbers: Mapping[str, float]) -> Iterator[str]:
     n_tested = int(np.isfinite(trust.classes[gm_like(results)]).sum())
     if n_tested:
+        made = {test.p for test in tests_made(trust)}
+        is_model_tested = bool(made & {*CLASSIFYING} - {'pnoise'})
         yield (
-            'The kinetic model with its noise is consistent with '
-            f'{percent(numbers["fraction_consistent"])} of the {n_tested} grey-matter-like voxels '
-            'that could be tested.'
+            f'The {"kinetic model with its noise" if is_model_tested else "assumed noise"} is '
+            f'consistent with {percent(numbers["fraction_consistent"])} of the {n_tested} '
+            'grey-matter-like voxels that could be tested.'
         )
     claimed = int((trust.classes > VoxelClass.CONSISTENT).sum())
     rate = trust.summary.false_discovery_rate

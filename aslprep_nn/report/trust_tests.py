@@ -11,8 +11,9 @@ from scipy import ndimage
 
 from aslprep_nn.maps import FloatArray
 from aslprep_nn.misspecification.multiplicity import discoveries
-from aslprep_nn.report.regions import BoolArray, measurements_by_timing
+from aslprep_nn.report.regions import BoolArray
 from aslprep_nn.report.results import RunResults, Trust
+from aslprep_nn.testability import repetition_counts
 
 #: p below this is a rejection; the share of correct voxels that has one.
 LEVEL = 0.05
@@ -114,7 +115,12 @@ def tests_made(trust: Trust) -> Iterator[TrustTest]:
 
 
 def is_tested(trust: Trust | None) -> bool:
-    """Tell whether any voxel has a class."""
+    """Tell whether any test could be made in any voxel."""
+    return trust is not None and any(True for _ in tests_made(trust))
+
+
+def is_classified(trust: Trust | None) -> bool:
+    """Tell whether any voxel has a class; early against late delays alone give none."""
     return trust is not None and bool(np.isfinite(trust.classes).any())
 
 
@@ -147,5 +153,7 @@ def rim(results: RunResults) -> BoolArray:
 
 
 def n_repetitions(results: RunResults) -> int:
-    """Count the complete repetitions: those of the timing measured least often."""
-    return min(len(group) for group in measurements_by_timing(results.acquisition).values())
+    """Count the complete repetitions: of most voxels where they were tested, else as planned."""
+    if results.trust is not None:
+        return results.trust.summary.n_repetitions
+    return min(repetition_counts(results.acquisition))

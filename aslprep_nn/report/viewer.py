@@ -20,7 +20,7 @@ from aslprep_nn.report.regions import BoolArray
 from aslprep_nn.report.results import RunResults
 from aslprep_nn.report.slices import AxialView
 from aslprep_nn.report.trust_maps import p_quantities
-from aslprep_nn.report.trust_tests import is_tested
+from aslprep_nn.report.trust_tests import is_classified
 
 #: Bytes of a sprite: outside the mask, no estimate, and the first and last of the values.
 OUTSIDE, NO_ESTIMATE, FIRST, LAST = 0, 1, 2, 255
@@ -67,7 +67,7 @@ def sprites(results: RunResults) -> Iterator[Sprite]:
     for quantity in p_values:
         yield _sprite(quantity, results.mask, view, {})
     yield _label_sprite('viewerstatus', results.status, STATUS, results.mask, view)
-    if results.trust is not None and is_tested(results.trust):
+    if results.trust is not None and is_classified(results.trust):
         classes = results.trust.classes
         yield _label_sprite('viewerclasses', classes, CLASSES, results.mask, view)
 

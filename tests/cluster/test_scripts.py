@@ -15,8 +15,9 @@ from scripts import PAGE, scripts, write_scripts
 
 from aslprep_nn.cli.parser import parse
 
+#: A file for each call: those of a script's background would mix with others in one.
 NOTE = """#!/bin/bash
-printf '%s\\n' "$(basename "$0")" "$@" '' >> "$NOTES"
+printf '%s\\n' "$(basename "$0")" "$@" > "$NOTES/$(date +%s%N)-$$"
 echo 17
 """
 
@@ -25,9 +26,10 @@ class Site:
     """A place where the scripts lie, and commands that write down how they are called."""
 
     def __init__(self, folder: Path) -> None:
-        self.notes, self.scripts = folder / 'notes.txt', folder / 'scripts'
+        self.notes, self.scripts = folder / 'notes', folder / 'scripts'
         self.bids, self.output = folder / 'bids', folder / 'out'
         self.participants = folder / 'participants.txt'
+        self.notes.mkdir()
         write_scripts(self.scripts)
         for name in ('aslprep_nn', 'apptainer', 'sbatch', 'srun', 'dask'):
             (folder / 'bin').mkdir(exist_ok=True)
@@ -43,8 +45,8 @@ class Site:
         """Run a script and return the commands it called, with their arguments."""
         command = ['bash', str(self.scripts / script), *map(str, arguments)]
         subprocess.run(command, env=self.environment | variables, check=True, capture_output=True)
-        blocks = self.notes.read_text(encoding='utf-8').split('\n\n')
-        return [block.splitlines() for block in blocks if block]
+        notes = [path.read_text(encoding='utf-8') for path in sorted(self.notes.iterdir())]
+        return [note.splitlines() for note in notes if note]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -201,3 +202,17 @@ def test_slice_timing_lengthens_the_delay_of_later_slices(tmp_path):
     np.testing.assert_allclose(
         cbf[0, 0] / cbf[0, 0, 0], np.exp(np.arange(4) * 0.2 / 1.65), rtol=1e-4
     )
+
+
+def test_motion_that_cannot_be_estimated_is_unknown_and_not_zero(tmp_path):
+    found = steps.estimate_motion(
+        series=save(tmp_path / 'series.nii.gz', np.ones((*GRID, 4))),
+        reference=save(tmp_path / 'reference.nii.gz', np.ones(GRID)),
+        volume_types=(C, L, C, L),
+        timings=((1.8, 1.8),) * 4,
+        seed=1,
+        folder=tmp_path,
+    )
+    np.testing.assert_array_equal(np.load(found.transforms), np.tile(np.eye(4), (4, 1, 1)))
+    table = pd.read_csv(found.confounds, sep='\t', na_values='n/a')
+    assert table.drop(columns='volume_type').isna().all(axis=None)

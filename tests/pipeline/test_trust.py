@@ -16,6 +16,7 @@ from aslprep_nn.misspecification.assessment import NAMES
 from aslprep_nn.misspecification.multiplicity import VoxelClass
 from aslprep_nn.misspecification.summary import TrustSummary
 from aslprep_nn.pipeline import steps
+from aslprep_nn.pipeline.facts import facts_of_map
 from aslprep_nn.pipeline.trust import assess_trust
 from aslprep_nn.pipeline.workflow import init_asl_wf
 from aslprep_nn.run import ASLRun, M0Plan, M0Route
@@ -151,3 +152,24 @@ def test_att_that_is_not_identifiable_has_no_standard_deviation_either(tested):
 def test_standard_deviations_grow_where_the_repetitions_scatter(tested):
     before, after = (load(maps, 'std_cbf')[4:-1] for maps in (tested[0].maps, tested[1].maps))
     assert np.nanmedian(after / before) > 1.1
+
+
+@pytest.mark.parametrize(
+    ('pld', 'words'),
+    [
+        ((0.5, 1.0, 1.5, 2.0) * 4, 'the larger of'),
+        ((0.8, 2.0) * 4, 'the larger of'),
+        ((0.5, 1.0, 1.5, 2.0) * 3, 'measured between repetitions'),
+        ((0.5, 1.0, 1.5, 2.0), 'residuals of the fit'),
+        ((1.8,) * 8, 'standard error of the mean'),
+    ],
+)
+def test_the_sidecar_says_where_a_standard_deviation_comes_from(pld, words):
+    acquisition = replace(ACQUISITION, pld=pld, labeling_duration=(1.8,) * len(pld))
+    facts = facts_of_map(run_of(acquisition), Settings(Path(), Path(), Path()), 'std_cbf')
+    assert words in facts['Method']
+
+
+def test_a_protocol_that_allows_no_test_is_still_told_why():
+    once = replace(ACQUISITION, pld=(0.5, 1.0, 1.5), labeling_duration=(1.8,) * 3)
+    assert 'assess_trust' in step_names(once, Misspecification.AUTO)

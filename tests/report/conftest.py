@@ -13,6 +13,7 @@ from aslprep_nn.calibration.slice_timing import slice_delay
 from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.maps import FitStatus, ParameterMap
 from aslprep_nn.misspecification.assessment import assess
+from aslprep_nn.misspecification.limits import typical_count
 from aslprep_nn.misspecification.summary import (
     Convergence,
     FixedT1Test,
@@ -165,7 +166,8 @@ def add_trust(results, rate=0.05):
     maps = {name: image(values) for name, values in found.statistics.items()}
     tested = np.isfinite(maps['pnoise']) | np.isfinite(maps['pmodel'])
     classes = np.where(tested, image(found.classes.double()), np.nan)
-    return replace(results, trust=Trust(maps, classes, TrustSummary(rate, found.limits, ())))
+    count = typical_count(found.n_repetitions)
+    return replace(results, trust=Trust(maps, classes, TrustSummary(rate, found.limits, (), count)))
 
 
 def add_network(results, *, factor=1.1, later=0.05, primary=Estimator.LEAST_SQUARES):
@@ -271,7 +273,7 @@ def full_run(simulate_run):
         region('grey-matter-like', pnoise=0.04, pmodel=np.nan, pdecay=0.3),
     )
     limits = ('Early and late delays are compared for a single acquisition only.',)
-    summary = TrustSummary(0.05, limits, regions, settling(), FIXED_T1)
+    summary = TrustSummary(0.05, limits, regions, 8, settling(), FIXED_T1)
     return replace(small, trust=replace(small.trust, summary=summary))
 
 

@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 
 from aslprep_nn.maps import FitStatus, ParameterMap
+from aslprep_nn.pipeline.steps import PARAMETER_COLUMNS
 from aslprep_nn.report.curves import histograms, motion, repetitions
 from aslprep_nn.report.kinetics import kinetic_curves, residuals_by_delay
+from aslprep_nn.report.quality import measure_quality
 
 
 def test_motion_is_not_drawn_where_it_is_not_known(run):
     assert motion(run) is not None
     assert motion(replace(run, confounds=None)) is None
+    unknown = run.confounds.assign(**dict.fromkeys(PARAMETER_COLUMNS, np.nan))
+    assert motion(replace(run, confounds=unknown)) is None
 
 
 def test_motion_says_how_much(run):
@@ -102,3 +106,16 @@ def test_labelling_durations_that_differ_get_a_curve_each(run):
     durations = tuple(1.0 if i < n // 2 else 1.8 for i in range(n))
     mixed = replace(run, acquisition=replace(run.acquisition, labeling_duration=durations))
     assert kinetic_curves(mixed).data.count(b'<path') > kinetic_curves(run).data.count(b'<path')
+
+
+def test_pairs_that_were_left_out_cost_their_own_dots_only(run):
+    spoilt = run.relative_delta_m.copy()
+    spoilt[..., [1, 9]] = np.nan
+    fewer = replace(run, relative_delta_m=spoilt)
+    for draw in (kinetic_curves, residuals_by_delay):
+        assert draw(fewer) is not None
+    whole, left = ({n.name: n.value for n in measure_quality(each)} for each in (run, fewer))
+    assert left['fraction_pairs_left_out'] == pytest.approx(2 / run.relative_delta_m.shape[-1])
+    assert whole['fraction_pairs_left_out'] == 0
+    for name in ('tsnr_delta_m', 'perfusion_z'):
+        assert left[name] == pytest.approx(whole[name], rel=0.15)

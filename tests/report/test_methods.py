@@ -146,7 +146,7 @@ def test_only_tests_that_were_made_are_described_and_cited(full_run, run):
     trust = full_run.trust
     nothing = np.full(full_run.mask.shape, np.nan)
     fewer = {**trust.maps, **dict.fromkeys(('pnoise', 'ptrace', 'phausman', 'pdecay'), nothing)}
-    summary = TrustSummary(0.1, (), ())
+    summary = TrustSummary(0.1, (), (), 8)
     less = text_of(replace(full_run, trust=replace(trust, maps=fewer, summary=summary)))
     for words in ('kappa', 'Mauchly', 'Hausman', 'Liu', 'decay of label', 'drawn'):
         assert words not in less

@@ -47,6 +47,13 @@ def test_kappa_stands_beside_its_null(full_run):
     assert median == pytest.approx(null_kappa(0.5, 8), rel=0.15)
 
 
+def test_the_null_is_that_of_the_repetitions_that_are_left(full_run):
+    summary = replace(full_run.trust.summary, n_repetitions=5)
+    figure = kappa_histogram(replace(full_run, trust=replace(full_run.trust, summary=summary)))
+    assert 'from 5 repetitions' in figure.caption
+    assert f'median is then {null_kappa(0.5, 5):.2f}' in figure.caption
+
+
 def test_kappa_of_correct_noise_fills_the_bins_as_the_null_says():
     shares = np.random.default_rng(0).random(20_000)
     kappa = np.array([null_kappa(share, 8) for share in shares])

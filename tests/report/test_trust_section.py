@@ -9,7 +9,9 @@ import pytest
 from aslprep_nn.misspecification.summary import TrustSummary
 from aslprep_nn.report.page import write_subject_page
 from aslprep_nn.report.run import write_run_report
+from aslprep_nn.report.trust_methods import describe_tests
 from aslprep_nn.report.trust_section import trust_facts, trust_figures
+from aslprep_nn.report.trust_sentences import NOT_CLASSIFIED
 from aslprep_nn.report.trust_tests import TESTS
 
 
@@ -86,14 +88,31 @@ def test_a_run_without_tests_says_why_in_place_of_figures(run, single_delay_run,
     assert sentence in page_of(small, tmp_path).read_text()
 
 
+def test_early_and_late_delays_are_shown_even_where_nothing_was_repeated(full_run, with_classes):
+    alone = with_classes(full_run, np.full(full_run.mask.shape, np.nan))
+    maps = {
+        name: full_run.trust.maps[name]
+        for name in ('hausman', 'phausman', 'subsetcbf', 'subsetatt')
+    }
+    summary = replace(full_run.trust.summary, n_repetitions=1, regions=(), convergence=None)
+    alone = replace(alone, trust=replace(alone.trust, maps=maps, summary=summary))
+    assert names(alone) == ['rowphausman', 'subsets']
+    facts = trust_facts(alone)
+    assert facts['sentences'] == (NOT_CLASSIFIED,)
+    assert [test['title'] for test in facts['tests']] == ['Early against late delays (Hausman H)']
+    (method,) = describe_tests(alone)
+    assert 'Hausman' in method
+
+
 def test_a_run_in_which_no_voxel_could_be_tested_shows_its_limits(full_run, with_classes):
     nothing = with_classes(full_run, np.full(full_run.mask.shape, np.nan))
+    nothing = replace(nothing, trust=replace(nothing.trust, maps={}))
     assert names(nothing) == []
     assert trust_facts(nothing)['limits'] == full_run.trust.summary.limits
 
 
 def test_a_summary_without_extras_has_no_tables(full_run):
-    bare = replace(full_run, trust=replace(full_run.trust, summary=TrustSummary(0.05, (), ())))
+    bare = replace(full_run, trust=replace(full_run.trust, summary=TrustSummary(0.05, (), (), 8)))
     facts = trust_facts(bare)
     assert facts['regions'] is None
     assert facts['fixed_t1'] is None
@@ -102,7 +121,7 @@ def test_a_summary_without_extras_has_no_tables(full_run):
 def test_a_region_named_by_an_atlas_is_text(simulate_run, trust_in, full_run, tmp_path):
     results = trust_in(simulate_run(shape=(10, 12, 3), repetitions=2))
     hostile = replace(full_run.trust.summary.regions[0], region='<script>alert(1)</script>')
-    summary = TrustSummary(0.05, (), (hostile,))
+    summary = TrustSummary(0.05, (), (hostile,), 8)
     changed = replace(results, trust=replace(results.trust, summary=summary))
     html = page_of(changed, tmp_path).read_text()
     assert '&lt;script&gt;alert(1)' in html

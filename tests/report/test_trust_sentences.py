@@ -8,6 +8,7 @@ import pytest
 from aslprep_nn.misspecification.multiplicity import VoxelClass
 from aslprep_nn.report.regions import gm_like
 from aslprep_nn.report.trust_sentences import (
+    NOT_CLASSIFIED,
     NOT_MADE,
     NOTHING_TESTED,
     ONE_DELAY,
@@ -34,7 +35,9 @@ def with_p(results, **maps):
 def test_what_was_not_tested_is_explained(run, single_delay_run, full_run, with_classes):
     assert trust_sentences(run) == (NOT_MADE,)
     assert trust_sentences(single_delay_run) == (ONE_DELAY,)
-    nothing = with_classes(full_run, np.full(full_run.mask.shape, np.nan))
+    unclassified = with_classes(full_run, np.full(full_run.mask.shape, np.nan))
+    assert trust_sentences(unclassified) == (NOT_CLASSIFIED,)
+    nothing = replace(unclassified, trust=replace(unclassified.trust, maps={}))
     assert trust_sentences(nothing) == (NOTHING_TESTED,)
     assert list(test_sentences(run)) == list(test_sentences(nothing)) == []
 
@@ -43,6 +46,13 @@ def test_a_correct_run_is_consistent_and_nothing_is_claimed(full_run):
     found = ' '.join(trust_sentences(full_run))
     assert 'consistent with 100 %' in found
     assert 'Nothing was found' in found
+
+
+def test_where_the_model_was_not_tested_nothing_is_said_of_it(full_run):
+    assert trust_sentences(full_run)[0].startswith('The kinetic model with its noise is')
+    noise = {name: full_run.trust.maps[name] for name in ('kappa', 'lambdamax', 'pnoise')}
+    alone = replace(full_run, trust=replace(full_run.trust, maps=noise))
+    assert trust_sentences(alone)[0].startswith('The assumed noise is')
 
 
 def test_claims_come_with_the_number_that_may_be_false(full_run, with_classes):
@@ -134,3 +144,9 @@ def test_the_flow_with_another_t1_is_relative_without_m0(full_run):
 )
 def test_p_values_are_short(p, words):
     assert p_words(p) == words
+
+
+def test_a_t1_that_could_not_be_tested_is_not_acquitted(full_run):
+    sentence = fixed_t1_sentence(replace(full_run.trust.summary.fixed_t1, p=np.nan), full_run)
+    assert 'could not be asked' in sentence
+    assert 'no reason to doubt' not in sentence
