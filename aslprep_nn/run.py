@@ -63,6 +63,9 @@ class M0Plan:
         What M0 is multiplied with where its echo time is not that of the series [1].
     scale_correction
         What M0 is multiplied with where it was stored in another unit than the series [1].
+    voxel_diagonal
+        Of the voxels that M0 was measured in, or of those of the series where these are larger,
+        from corner to corner [mm]; None where it is not known.
     """
 
     route: M0Route
@@ -74,6 +77,19 @@ class M0Plan:
     series_echo_time: float | None = None
     echo_correction: float = 1.0
     scale_correction: float = 1.0
+    voxel_diagonal: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Where M0 comes from, in a word: its file, or the route."""
+        return self.path.name if self.path else self.route.value
+
+    @property
+    def echo_times(self) -> tuple[float, float]:
+        """Of the M0 volumes and of the series [s]; 0 where they are not both stated."""
+        if self.echo_time is None or self.series_echo_time is None:
+            return 0.0, 0.0
+        return self.echo_time, self.series_echo_time
 
     @property
     def is_measured(self) -> bool:

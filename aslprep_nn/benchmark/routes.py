@@ -9,11 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from aslprep_nn.acquisition import VolumeType
 from aslprep_nn.benchmark.progress import one_by_one
 from aslprep_nn.calibration.m0 import relative_to_m0
-from aslprep_nn.calibration.measured import measured_m0
+from aslprep_nn.calibration.measured import MeasuredM0, measured_m0
+from aslprep_nn.calibration.reference_region import fluid_problem, voxel_diagonal
 from aslprep_nn.calibration.slice_timing import slice_delay
 from aslprep_nn.constants import FLUID, WHITE_MATTER
 from aslprep_nn.estimation.benchmark.scenarios import Row, Table
@@ -31,18 +33,24 @@ from aslprep_nn.simulation.scanner import Camera, Truth
 M0_BLOOD = 1600.0
 #: Voxels with less fluid than this are tissue: fluid recovers more slowly than its T1 says.
 DRY = 0.01
+#: Cortex is what is grey matter by more than this part; the rest is white matter and fluid.
+MOSTLY = 0.7
 #: A point with less tissue than this is air, whose T1 [s] does not matter.
 AIR, AIR_T1 = 0.01, 1.2
 #: Water of grey matter over that of blood, and of scalp; T1 of both [s].
 GREY_MATTER, SCALP = (0.98, 1.33), (0.5, 0.4)
 
 COARSE = replace(PROTOCOLS[Preset.DEMO][0], n_pairs=1)
-#: Voxels small enough for a ventricle.
-FINE = replace(
-    COARSE,
-    grid=Grid((56, 64, 24), (3.5, 3.5, 5.0)),
-    slice_times=tuple(round(0.03 * k, 4) for k in range(24)),
-)
+
+
+def _with_grid(shape: tuple[int, int, int], voxel_size: tuple[float, float, float]) -> ScanProtocol:
+    times = tuple(round(0.03 * k, 4) for k in range(shape[2]))
+    return replace(COARSE, grid=Grid(shape, voxel_size), slice_times=times)
+
+
+#: Voxels small enough for a ventricle at long repetition times, and at all of them.
+FINE = _with_grid((56, 64, 24), (3.5, 3.5, 5.0))
+FINEST = _with_grid((66, 74, 30), (3.0, 3.0, 4.0))
 
 
 @dataclass(frozen=True)
@@ -115,35 +123,45 @@ def routes_table(seeds: Sequence[int], repetition_times: Sequence[float]) -> Tab
 
 
 def _ratios(seed: int, repetition_times: Sequence[float]) -> Iterator[Ratio]:
-    uneven = uneven_head(seed)
-    even = {
-        name: head_of_water(seed, protocol)
-        for name, protocol in (('6 x 6 x 7', COARSE), ('3.5 x 3.5 x 5', FINE))
-    }
+    uneven, fine = uneven_head(seed), uneven_head(seed, FINE)
+    even = [head_of_water(seed, protocol) for protocol in (COARSE, FINE, FINEST)]
     for seconds in repetition_times:
         yield _voxelwise(uneven, (seconds,))
-        for name, head in even.items():
-            yield from _by_region(head, seconds, name)
+        for head in (uneven, fine):
+            yield _voxelwise(head, (seconds,), is_grey=True)
+        for head in even:
+            yield from _by_region(head, seconds)
     yield _voxelwise(uneven, tuple(repetition_times))
 
 
-def _voxelwise(head: Head, times: tuple[float, ...]) -> Ratio:
+def _voxelwise(head: Head, times: tuple[float, ...], *, is_grey: bool = False) -> Ratio:
     volumes = head.m0_volumes(times)
-    m0, _ = m0_of(head, volumes, M0Plan(M0Route.SEPARATE, repetition_times=times), M0Options())
-    low, middle, high = np.quantile(cbf_over_truth(head, m0), [0.01, 0.5, 0.99])
-    return Ratio('M0 of the voxel, CBF of tissue', times, middle, low, high)
+    plan = M0Plan(M0Route.SEPARATE, repetition_times=times)
+    m0 = m0_of(head, volumes, plan, M0Options()).m0
+    truth, route = head.truth, 'M0 of the voxel, CBF of tissue'
+    voxels = truth.brain & (truth.csf < DRY)
+    if is_grey:
+        voxels = truth.brain & (truth.gray_matter > MOSTLY)
+        route = f'M0 of the voxel, CBF of cortex with fluid, {_edges(head)}'
+    low, middle, high = np.quantile(cbf_over_truth(head, m0, voxels), [0.01, 0.5, 0.99])
+    return Ratio(route, times, middle, low, high)
 
 
-def _by_region(head: Head, seconds: float, voxel: str) -> Iterator[Ratio]:
+def _edges(head: Head) -> str:
+    return ' x '.join(f'{edge:g}' for edge in head.protocol.grid.voxel_size) + ' mm'
+
+
+def _by_region(head: Head, seconds: float) -> Iterator[Ratio]:
     volumes = head.m0_volumes((seconds,))
     plan = M0Plan(M0Route.SEPARATE, repetition_times=(seconds,))
+    diagonal = voxel_diagonal(head.protocol.grid.affine)
+    is_refused = fluid_problem(diagonal, plan.repetition_times, 'M0')
     for tissue in ReferenceTissue:
-        if tissue is ReferenceTissue.FLUID and head.protocol is COARSE:
-            continue  # its voxels do not fit into a ventricle, and are refused
+        if tissue is ReferenceTissue.FLUID and is_refused:
+            continue
         options = M0Options(method=M0Method.REFERENCE, reference=tissue)
-        m0, _ = m0_of(head, volumes, plan, options)
-        ratio = blood_over_truth(head, m0)
-        what = f'M0 of blood from {tissue.label}, {voxel} mm'
+        ratio = blood_over_truth(head, m0_of(head, volumes, plan, options).m0)
+        what = f'M0 of blood from {tissue.label}, {_edges(head)}'
         yield Ratio(what, (seconds,), ratio, ratio, ratio)
 
 
@@ -157,10 +175,10 @@ def _row(heads: Sequence[Ratio]) -> Row:
     }
 
 
-def uneven_head(seed: int) -> Head:
+def uneven_head(seed: int, protocol: ScanProtocol = COARSE) -> Head:
     """Return a head in an uneven receive field, all water of which is tissue's."""
     phantom = draw_phantom(np.random.default_rng(seed))
-    return Head(phantom, phantom, COARSE)
+    return Head(phantom, phantom, protocol)
 
 
 def head_of_water(seed: int, protocol: ScanProtocol) -> Head:
@@ -179,9 +197,7 @@ def head_of_water(seed: int, protocol: ScanProtocol) -> Head:
     return Head(static, replace(phantom, m0=np.full_like(water, of_blood)), protocol)
 
 
-def m0_of(
-    head: Head, volumes: FloatArray, plan: M0Plan, options: M0Options
-) -> tuple[FloatArray, list[str]]:
+def m0_of(head: Head, volumes: FloatArray, plan: M0Plan, options: M0Options) -> MeasuredM0:
     """Make M0 from volumes as the app does."""
     late = late_delta_m(head.delta_m, head.protocol.acquisition)
     affine, brain = head.protocol.grid.affine, head.truth.brain
@@ -196,14 +212,13 @@ def m0_of(
     )
 
 
-def cbf_over_truth(head: Head, m0: FloatArray) -> FloatArray:
-    """Divide CBF of the voxels of tissue by the truth, ``(voxel,)``."""
+def cbf_over_truth(head: Head, m0: FloatArray, voxels: NDArray[np.bool_]) -> FloatArray:
+    """Divide CBF of voxels by the truth, ``(voxel,)``."""
     truth, acquisition = head.truth, head.protocol.acquisition
-    dry = truth.brain & (truth.csf < DRY)
-    signal = torch.from_numpy(relative_to_m0(head.delta_m, m0, truth.brain)[dry])
-    delay = torch.from_numpy(slice_delay(acquisition, dry.shape)[dry].copy())
+    signal = torch.from_numpy(relative_to_m0(head.delta_m, m0, truth.brain)[voxels])
+    delay = torch.from_numpy(slice_delay(acquisition, voxels.shape)[voxels].copy())
     fit = fit_cbf_att(signal, acquisition, slice_delay=delay)
-    return np.asarray(fit.parameters['cbf'].numpy() / truth.cbf[dry])
+    return np.asarray(fit.parameters['cbf'].numpy() / truth.cbf[voxels])
 
 
 def blood_over_truth(head: Head, m0: FloatArray) -> float:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from aslprep_nn.acquisition import M0Type, VolumeType
-from aslprep_nn.bids.image import check_image, check_overlap
+from aslprep_nn.bids.image import check_image, check_overlap, read_diagonal
 from aslprep_nn.bids.m0scans import choose_m0scan
 from aslprep_nn.bids.philips import m0_scale_correction
 from aslprep_nn.bids.query import Dataset, associated
 from aslprep_nn.bids.sidecar import IN_SECONDS, Sidecar, read_sidecar
 from aslprep_nn.calibration.m0 import echo_correction
+from aslprep_nn.calibration.reference_region import fluid_problem
 from aslprep_nn.constants import DEFAULT_FIELD, T2_STAR, Quantity, at_field
-from aslprep_nn.errors import AslprepError
+from aslprep_nn.errors import AslprepError, Problem
 from aslprep_nn.run import M0Plan, M0Route, Rival
+from aslprep_nn.settings import M0Method, M0Options, ReferenceTissue
 
 #: No ASL image has a later echo [s]; a larger number was written in milliseconds.
 LONGEST_ECHO_TIME = 0.5
@@ -41,11 +44,23 @@ def read_m0(
         return _separate(sidecar, dataset, series)
     if word == M0Type.ESTIMATE:
         return _estimate(sidecar)
+    found: M0Plan | None = M0Plan(M0Route.NONE)
     if word == M0Type.INCLUDED:
-        return _of_series(sidecar, volume_types, VolumeType.M0SCAN, M0Route.INCLUDED)
-    if sidecar.flag('BackgroundSuppression') is False and VolumeType.CONTROL in volume_types:
-        return _of_series(sidecar, volume_types, VolumeType.CONTROL, M0Route.CONTROL)
-    return M0Plan(M0Route.NONE)
+        found = _of_series(sidecar, volume_types, VolumeType.M0SCAN, M0Route.INCLUDED)
+    elif sidecar.flag('BackgroundSuppression') is False and VolumeType.CONTROL in volume_types:
+        found = _of_series(sidecar, volume_types, VolumeType.CONTROL, M0Route.CONTROL)
+    if found is None:
+        return None
+    return replace(found, voxel_diagonal=read_diagonal(series, dataset.root))
+
+
+def reference_problems(m0: M0Plan, options: M0Options) -> list[Problem]:
+    """Refuse the fluid of ventricles as the reference where voxels do not fit into them."""
+    wanted = options.method is M0Method.REFERENCE and options.reference is ReferenceTissue.FLUID
+    if not (wanted and m0.is_measured and m0.voxel_diagonal):
+        return []
+    problem = fluid_problem(m0.voxel_diagonal, m0.repetition_times, m0.name)
+    return [problem] if problem else []
 
 
 def _separate(sidecar: Sidecar, dataset: Dataset, series: Path) -> M0Plan | None:
@@ -84,6 +99,7 @@ def _separate(sidecar: Sidecar, dataset: Dataset, series: Path) -> M0Plan | None
         series_echo_time=series_echo_time,
         echo_correction=_echo_correction(sidecar, echo_time, series_echo_time),
         scale_correction=scale,
+        voxel_diagonal=max(read_diagonal(each, root) for each in (path, series)),
     )
 
 

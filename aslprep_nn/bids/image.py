@@ -13,6 +13,7 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
+from aslprep_nn.calibration.reference_region import voxel_diagonal
 from aslprep_nn.errors import ImageError, Problem
 from aslprep_nn.maps import FloatArray
 
@@ -82,6 +83,11 @@ def read_shape(path: Path, root: Path, *, dimensions: tuple[int, ...]) -> tuple[
         expected = 'an affine with three axes of finite length'
         raise ImageError(Problem(name, 'position in space', found, expected, COPY_AGAIN))
     return shape
+
+
+def read_diagonal(path: Path, root: Path) -> float:
+    """Return how far a voxel reaches from corner to corner [mm]; parameters as of `read_shape`."""
+    return voxel_diagonal(np.asarray(_opened(path, str(path.relative_to(root))).affine))
 
 
 def find_empty_volumes(path: Path, root: Path) -> tuple[int, ...]:

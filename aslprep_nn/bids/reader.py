@@ -13,7 +13,7 @@ from typing import TypedDict
 from aslprep_nn.acquisition import Acquisition, VolumeType
 from aslprep_nn.bids import protocol
 from aslprep_nn.bids.blood import read_hematocrit
-from aslprep_nn.bids.calibration import read_m0
+from aslprep_nn.bids.calibration import read_m0, reference_problems
 from aslprep_nn.bids.consistency import (
     check_contradictions,
     empty_volume_problems,
@@ -171,6 +171,7 @@ def _assemble(
     if acquisition is None or m0 is None:
         return None
     sidecar.problems += testing_problems(series.name, acquisition, settings)
+    sidecar.problems += reference_problems(m0, settings.physics.m0)
     facts = _PlanFacts(
         volume_types=context.volume_types, acquisition=acquisition, m0=m0, settings=settings
     )

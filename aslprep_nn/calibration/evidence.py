@@ -23,11 +23,14 @@ class M0Evidence:
     ----------
     control_over_m0
         Median of the brain of mean control over M0 in equilibrium; None where one is lacking.
+    white_over_fluid
+        M0 of blood as white matter gives it over that of fluid; None where one is lacking.
     notes
         What the reader of the results must know, each a sentence.
     """
 
     control_over_m0: float | None = None
+    white_over_fluid: float | None = None
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> str:
@@ -38,7 +41,7 @@ class M0Evidence:
     def from_json(cls, text: str) -> M0Evidence:
         """Read what `as_json` wrote."""
         facts = json.loads(text)
-        return cls(facts['control_over_m0'], tuple(facts['notes']))
+        return cls(**facts | {'notes': tuple(facts['notes'])})
 
 
 def typical_ratio(one: FloatArray, other: FloatArray, mask: NDArray[np.bool_]) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.calibration.evidence import compare_volumes, describe_holes
 from aslprep_nn.calibration.m0 import equilibrium_magnetisation, recovered_fraction
-from aslprep_nn.calibration.reference_region import blood_from_region, find_region, impurity_bias
+from aslprep_nn.calibration.reference_region import blood_from_region, find_region
 from aslprep_nn.calibration.smoothing import fill_holes, smooth_within
 from aslprep_nn.errors import ImageError
 from aslprep_nn.maps import FloatArray
@@ -19,10 +20,24 @@ from aslprep_nn.settings import M0Method, M0Options, ReferenceTissue
 
 Mask = NDArray[np.bool_]
 
-#: A part by which tissue in voxels of fluid may change M0 without being mentioned.
-LARGEST_BIAS = 0.02
-#: Two regions that disagree by more than this share were not both found.
-LARGEST_DISAGREEMENT = 0.25
+
+class MeasuredM0(NamedTuple):
+    """M0 of tissue, and what was met on the way.
+
+    Parameters
+    ----------
+    m0
+        ``(x, y, z)`` [units of the series].
+    notes
+        Sentences for the reader of the results.
+    white_over_fluid
+        M0 of blood as white matter gives it over that of fluid, where fluid is the reference and
+        both were found.
+    """
+
+    m0: FloatArray
+    notes: list[str]
+    white_over_fluid: float | None = None
 
 
 def measured_m0(
@@ -34,8 +49,7 @@ def measured_m0(
     plan: M0Plan,
     acquisition: Acquisition,
     options: M0Options,
-    voxel_volume: float | None = None,
-) -> tuple[FloatArray, list[str]]:
+) -> MeasuredM0:
     """Make M0 of tissue from M0 scans or unsuppressed controls.
 
     Parameters
@@ -49,17 +63,11 @@ def measured_m0(
     affine
         Voxel to world [mm].
     plan
-        Times of the volumes.
+        Times of the volumes, and the voxels they were measured in.
     acquisition
         T1 of tissue and partition coefficient.
     options
         How to make it.
-    voxel_volume
-        Of the volumes before they were brought onto the grid [mm³]; that of the grid when absent.
-
-    Returns
-    -------
-    M0 ``(x, y, z)`` [units of the series], and sentences on what was met on the way.
     """
     recovered = np.array(
         [recovered_fraction(time, acquisition.t1_tissue) for time in plan.repetition_times]
@@ -68,20 +76,14 @@ def measured_m0(
     m0 = equilibrium_magnetisation(volumes, recovered, scale)
     notes = compare_volumes(volumes / recovered, mask)
     if options.method is M0Method.REFERENCE:
-        regions = _regions(
-            volumes,
-            late_delta_m,
-            mask,
-            affine,
-            plan=plan,
-            options=options,
-            voxel_volume=voxel_volume,
-        )
-        blood, about = _of_blood(volumes, regions, plan, options)
-        return np.full(m0.shape, blood * acquisition.partition_coefficient), [*notes, *about]
+        regions = _regions(volumes, late_delta_m, mask, affine, plan=plan, options=options)
+        blood = _of_blood(volumes, regions, plan, options)
+        tissue = np.full(m0.shape, blood[options.reference] * acquisition.partition_coefficient)
+        about = _about_blood(blood, regions, plan, options)
+        return MeasuredM0(tissue, [*notes, *about], _white_over_fluid(blood))
     filled = fill_holes(m0, mask, affine)
     notes += describe_holes(m0, filled, mask)
-    return smooth_within(filled, mask, affine, options.smoothing), notes
+    return MeasuredM0(smooth_within(filled, mask, affine, options.smoothing), notes)
 
 
 def _regions(
@@ -92,7 +94,6 @@ def _regions(
     *,
     plan: M0Plan,
     options: M0Options,
-    voxel_volume: float | None,
 ) -> dict[ReferenceTissue, Mask]:
     """Find the region asked for, and white matter, which is found most surely, to compare.
 
@@ -107,7 +108,8 @@ def _regions(
             mask,
             affine,
             repetition_times=plan.repetition_times,
-            voxel_volume=voxel_volume,
+            diagonal=plan.voxel_diagonal,
+            file=plan.name,
         )
 
     regions = {options.reference: region(options.reference)}
@@ -119,38 +121,41 @@ def _regions(
 
 def _of_blood(
     volumes: FloatArray, regions: dict[ReferenceTissue, Mask], plan: M0Plan, options: M0Options
-) -> tuple[float, list[str]]:
-    """Measure M0 of blood in a region, and say how, and whether white matter agrees."""
-    echo_times, about = (0.0, 0.0), ' Echo times are not stated, so T2* was not corrected.'
-    if plan.echo_time is not None and plan.series_echo_time is not None:
-        echo_times, about = (plan.echo_time, plan.series_echo_time), ''
-    blood = {
+) -> dict[ReferenceTissue, float]:
+    """Measure M0 of blood in each region [units of the series]."""
+    return {
         tissue: options.scale
         * blood_from_region(
-            volumes, plan.repetition_times, region, tissue=tissue, echo_times=echo_times
+            volumes, plan.repetition_times, region, tissue=tissue, echo_times=plan.echo_times
         )
         for tissue, region in regions.items()
     }
-    found = blood[options.reference]
+
+
+def _about_blood(
+    blood: dict[ReferenceTissue, float],
+    regions: dict[ReferenceTissue, Mask],
+    plan: M0Plan,
+    options: M0Options,
+) -> list[str]:
+    """Say where M0 of blood was measured, and with what it was compared."""
+    about = ''
+    if not any(plan.echo_times):
+        about = ' Echo times are not stated, so T2* was not corrected.'
     said = [
-        f'M0 of blood is {found:.4g}, from {int(regions[options.reference].sum())} voxels of '
-        f'{options.reference.label}; the receive field was not corrected, so CBF is wrong where '
-        f'it differs from that of the region.{about}'
+        f'M0 of blood is {blood[options.reference]:.4g}, from '
+        f'{int(regions[options.reference].sum())} voxels of {options.reference.label}; the receive '
+        f'field was not corrected, so CBF is wrong where it differs from that of the region.{about}'
     ]
-    bias = impurity_bias(options.reference, plan.repetition_times)
-    if abs(bias) > LARGEST_BIAS:
-        said.append(
-            f'M0 repeats every {min(plan.repetition_times):g} s, in which fluid hardly recovers: '
-            f'a little tissue in the voxels of a ventricle may change M0 by {bias:+.0%}. '
-            'Use --m0-reference wm or --m0-method voxelwise.'
-        )
-    other = blood.get(ReferenceTissue.WHITE_MATTER)
-    if other is None:
+    if ReferenceTissue.WHITE_MATTER not in blood:
         said.append('White matter was not found, so this M0 was compared with nothing.')
-    elif abs(found / other - 1) > LARGEST_DISAGREEMENT:
-        said.append(
-            f'White matter gives an M0 of blood of {other:.4g} instead, {other / found:.2f} times '
-            'as much: the fluid was probably not found. Do not trust CBF; use --m0-method '
-            'voxelwise or --m0-reference wm.'
-        )
-    return found, said
+    elif options.reference is ReferenceTissue.FLUID:
+        white = blood[ReferenceTissue.WHITE_MATTER]
+        said.append(f'White matter gives an M0 of blood of {white:.4g}.')
+    return said
+
+
+def _white_over_fluid(blood: dict[ReferenceTissue, float]) -> float | None:
+    if set(blood) != set(ReferenceTissue):
+        return None
+    return blood[ReferenceTissue.WHITE_MATTER] / blood[ReferenceTissue.FLUID]

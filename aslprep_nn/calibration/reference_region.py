@@ -33,14 +33,17 @@ M0_SCATTER, PERFUSION_SCATTER = 0.05, 0.15
 #: Of delta M before regions are sought in it: noise looks like no perfusion [mm].
 SMOOTHING = 4.0
 
-#: Fluid is taken from this volume [mm³]; larger voxels do not fit into a ventricle [mm³].
-FLUID_VOLUME, LARGEST_VOXEL = 300.0, 100.0
+#: Fluid is taken from this volume [mm³].
+FLUID_VOLUME = 300.0
 
-#: Tissue that the purest voxels of a ventricle hold [1].
-IMPURITY = 0.05
+#: From which repetition time on [s] voxels of which diagonal [mm] fit into a ventricle well enough:
+#: M0 of blood is within 2 % in ten heads without noise (docs/calibration.md). Even the purest
+#: voxels hold some tissue, which recovers faster than fluid.
+LONGEST_DIAGONALS = ((0.0, 6.2), (4.0, 7.1), (6.0, 8.3))
 
 #: A region of fewer voxels is a coincidence.
 FEWEST_VOXELS = 5
+OTHER_REGION = 'Use --m0-method voxelwise, or the other tissue of --m0-reference.'
 
 
 def blood_from_region(
@@ -81,19 +84,36 @@ def blood_from_region(
     return float(constants.blood_over_tissue.value * signal * decay)
 
 
-def impurity_bias(tissue: ReferenceTissue, repetition_times: tuple[float, ...]) -> float:
-    """Tell by which part a little tissue in the voxels of fluid changes M0 of blood.
+def fluid_problem(
+    diagonal: float, repetition_times: tuple[float, ...], file: str
+) -> Problem | None:
+    """Tell why voxels are too large for fluid alone; None where they are not.
 
     Parameters
     ----------
-    tissue
-        Of the region; white matter is found pure.
+    diagonal
+        Of a voxel, as it was measured [mm].
     repetition_times
         Of the M0 volumes [s].
+    file
+        Whose voxels they are.
     """
-    if tissue is not ReferenceTissue.FLUID:
-        return 0.0
-    return IMPURITY * (1 / _fluid_over_white(repetition_times) - 1)
+    shortest = min(repetition_times)
+    longest = max(limit for since, limit in LONGEST_DIAGONALS if shortest >= since)
+    if diagonal <= longest:
+        return None
+    return Problem(
+        file,
+        f'voxels for a reference region of {ReferenceTissue.FLUID.label}',
+        f'{diagonal:.1f} mm from corner to corner, repeated every {shortest:g} s',
+        f'{longest:g} mm or less at this repetition time, to hold nothing but fluid',
+        OTHER_REGION,
+    )
+
+
+def voxel_diagonal(affine: FloatArray) -> float:
+    """Return how far a voxel reaches from corner to corner [mm]."""
+    return float(np.linalg.norm(affine[:3, :3]))
 
 
 def find_region(
@@ -104,7 +124,8 @@ def find_region(
     affine: FloatArray,
     *,
     repetition_times: tuple[float, ...],
-    voxel_volume: float | None = None,
+    diagonal: float | None = None,
+    file: str = 'M0',
 ) -> NDArray[np.bool_]:
     """Find deep white matter, or the fluid of the ventricles, without an anatomical image.
 
@@ -122,8 +143,10 @@ def find_region(
         Voxel to world [mm].
     repetition_times
         Of each volume [s].
-    voxel_volume
-        Of the M0 scans as they were made [mm³]; that of the grid when absent.
+    diagonal
+        Of a voxel of the M0 scans as they were made [mm]; that of the grid when absent.
+    file
+        The M0 scans, for messages.
 
     Raises
     ------
@@ -136,16 +159,16 @@ def find_region(
     deep = mask & np.isfinite(relative) & (depth >= DEPTH[ReferenceTissue.WHITE_MATTER])
     white = _white_matter(image, relative, deep)
     if tissue is ReferenceTissue.WHITE_MATTER:
-        return _not_empty(white, tissue)
-    voxel = float(abs(np.linalg.det(affine[:3, :3])))
-    seen_in = max(voxel, voxel_volume or 0.0)
-    if seen_in > LARGEST_VOXEL:
-        raise _not_found(tissue, f'sought in voxels of {seen_in:.0f} mm³')
+        return _not_empty(white, tissue, file)
+    problem = fluid_problem(max(voxel_diagonal(affine), diagonal or 0.0), repetition_times, file)
+    if problem:
+        raise ImageError(problem)
     deep &= depth >= DEPTH[ReferenceTissue.FLUID]
     score = _fluid_score(image, relative, white, _fluid_over_white(repetition_times))
+    voxel = float(abs(np.linalg.det(affine[:3, :3])))
     n_voxels = max(FEWEST_VOXELS, round(FLUID_VOLUME / voxel))
     if deep.sum() < n_voxels or not white.any():
-        raise _not_found(tissue, f'{int(deep.sum())} voxels')
+        raise _not_found(tissue, int(deep.sum()), file)
     return np.asarray(deep & (score >= np.sort(score[deep])[-n_voxels]))
 
 
@@ -190,20 +213,20 @@ def _fluid_over_white(repetition_times: tuple[float, ...]) -> float:
     return float(signals[0] / signals[1])
 
 
-def _not_empty(region: NDArray[np.bool_], tissue: ReferenceTissue) -> NDArray[np.bool_]:
+def _not_empty(region: NDArray[np.bool_], tissue: ReferenceTissue, file: str) -> NDArray[np.bool_]:
     if region.sum() < FEWEST_VOXELS:
-        raise _not_found(tissue, f'{int(region.sum())} voxels')
+        raise _not_found(tissue, int(region.sum()), file)
     return region
 
 
-def _not_found(tissue: ReferenceTissue, found: str) -> ImageError:
+def _not_found(tissue: ReferenceTissue, n_voxels: int, file: str) -> ImageError:
     return ImageError(
         Problem(
-            'the M0 image',
+            file,
             f'reference region of {tissue.label}',
-            found,
-            f'{FEWEST_VOXELS} voxels deep in the brain or more, small enough to hold one tissue',
-            'Use --m0-method voxelwise, or the other tissue of --m0-reference.',
+            f'{n_voxels} voxels',
+            f'{FEWEST_VOXELS} voxels deep in the brain or more',
+            OTHER_REGION,
         )
     )
 

@@ -20,7 +20,7 @@ from aslprep_nn.calibration.m0 import (
 from aslprep_nn.calibration.measured import measured_m0
 from aslprep_nn.calibration.resolution import blur_to_grid
 from aslprep_nn.maps import FloatArray
-from aslprep_nn.pipeline.images import Image, load, load_mask, load_series, save
+from aslprep_nn.pipeline.images import Image, load_mask, load_series, save
 from aslprep_nn.preprocessing.brightness import late_delta_m
 from aslprep_nn.preprocessing.motion import estimate_motion
 from aslprep_nn.preprocessing.resample import resample_volume
@@ -80,7 +80,7 @@ def calibrate_m0(
         m0 = np.full(brain.shape, blood * acquisition.partition_coefficient)
     elif m0_plan.route is not M0Route.NONE:
         volumes = _m0_volumes(m0_plan, m0scan, still, volume_types)
-        m0, notes = measured_m0(
+        measured = measured_m0(
             volumes,
             late_delta_m(difference, acquisition),
             brain,
@@ -88,12 +88,13 @@ def calibrate_m0(
             plan=m0_plan,
             acquisition=acquisition,
             options=options,
-            voxel_volume=_voxel_volume(m0_plan, affine),
         )
+        m0 = measured.m0
         rivals = _rival_ratios(m0_plan, volumes, still, brain, acquisition)
         found = M0Evidence(
             control_over_m0=_control_over_m0(still, volume_types, m0, brain, m0_plan),
-            notes=(*notes, *compare_rivals(m0_plan.path.name if m0_plan.path else '', rivals)),
+            white_over_fluid=measured.white_over_fluid,
+            notes=(*measured.notes, *compare_rivals(m0_plan.name, rivals)),
         )
     (folder / 'm0_evidence.json').write_text(found.as_json(), encoding='utf-8')
     relative = relative_to_brain(difference, brain)
@@ -144,12 +145,6 @@ def _rival_ratios(
             brain,
         )
     return ratios
-
-
-def _voxel_volume(plan: M0Plan, affine: FloatArray) -> float:
-    """Return the larger volume of the voxels of the series and of a separate M0 [mm³]."""
-    affines = [affine] if plan.path is None else [affine, load(plan.path).affine]
-    return max(float(abs(np.linalg.det(each[:3, :3]))) for each in affines)
 
 
 def _on_grid(source: Image, grid: Image, transforms: FloatArray | None = None) -> FloatArray:

@@ -182,6 +182,7 @@ def _results(
         m0=image('m0') if 'm0' in made else None,
         trust=_read_trust(run, settings, written, image),
         control_over_m0=m0_evidence.control_over_m0,
+        white_over_fluid=m0_evidence.white_over_fluid,
         is_suppressed=run.is_suppressed,
         organ=settings.physics.organ,
         estimation=run.estimation,

@@ -16,6 +16,7 @@ class Gate(StrEnum):
     SWAPPED = 'swapped_labels'
     NO_PERFUSION = 'no_perfusion'
     M0_SCALE = 'm0_scale'
+    M0_REGION = 'm0_region'
     CBF_RANGE = 'cbf_range'
     ATT_AT_BOUND = 'att_at_bound'
     MOTION = 'motion'
@@ -32,6 +33,7 @@ _MEANING = {
     Gate.SWAPPED: 'label and control swapped',
     Gate.NO_PERFUSION: 'no perfusion to be seen',
     Gate.M0_SCALE: 'M0 stored in another unit than the series',
+    Gate.M0_REGION: 'fluid and white matter disagree about M0 of blood',
     Gate.CBF_RANGE: 'CBF of grey matter outside of physiology',
     Gate.ATT_AT_BOUND: 'transit times at the end of their range',
     Gate.MOTION: 'motion too large',

@@ -21,6 +21,9 @@ NOTHING_BUT_NOISE, SWAPPED = 0.4, 0.6
 #: which ASL finds between 100 and 500 (Odudu et al. 2018).
 POSSIBLE_CBF = {Organ.BRAIN: (10.0, 150.0), Organ.KIDNEY: (30.0, 800.0)}
 
+#: Two regions whose M0 of blood differs by more than this share were not both found.
+LARGEST_DISAGREEMENT = 0.25
+
 #: Share of grey-matter-like voxels at a bound of ATT, from which it is the map that is there.
 AT_BOUND = 0.75
 
@@ -109,9 +112,10 @@ def _no_perfusion(run: MeasuredRun) -> Finding | None:
 
 
 def _level(run: MeasuredRun) -> Finding | None:
-    """Judge CBF and the scale of M0, of which it is the most common cause."""
-    if not run.has_m0:
-        return None
+    """Judge CBF, and M0, which is the most common cause where it is wrong."""
+    disagreement = _region(run)
+    if disagreement or not run.has_m0:
+        return disagreement
     low, high = POSSIBLE_CBF[run.organ]
     is_possible = low <= run.grey_cbf <= high
     measured = run.control_over_m0 is not None and run.is_suppressed is False
@@ -132,6 +136,19 @@ def _level(run: MeasuredRun) -> Finding | None:
         f'grey-matter-like CBF is {run.grey_cbf:.3g} mL/100 g/min, outside of {low:g} to {high:g}',
         'Check M0 and its repetition time, labelling duration and delays, the labelling '
         'efficiency, and whether labelling worked.',
+    )
+
+
+def _region(run: MeasuredRun) -> Finding | None:
+    """Believe M0 of blood from fluid only where white matter gives nearly the same."""
+    ratio = run.white_over_fluid
+    if ratio is None or abs(1 / ratio - 1) <= LARGEST_DISAGREEMENT:
+        return None
+    return Finding(
+        Gate.M0_REGION,
+        f'M0 of blood from white matter is {ratio:.2f} times that from fluid: the fluid was '
+        'probably not found',
+        'Do not trust CBF; use --m0-method voxelwise or --m0-reference wm.',
     )
 
 

@@ -44,6 +44,8 @@ class MeasuredRun:
         Of each volume [mm], NaN for the first of its type; None where it is not known.
     control_over_m0
         Median of the brain of control over M0; None where one is lacking.
+    white_over_fluid
+        M0 of blood as white matter gives it over that of fluid; None where one is lacking.
     is_suppressed
         True where the background was suppressed; None where that is not stated.
     organ
@@ -61,6 +63,7 @@ class MeasuredRun:
     has_label_and_control: bool = True
     framewise_displacement: FloatArray | None = None
     control_over_m0: float | None = None
+    white_over_fluid: float | None = None
     is_suppressed: bool | None = None
     organ: Organ = Organ.BRAIN
 

@@ -27,6 +27,7 @@ def implausible(results: RunResults) -> tuple[Finding, ...]:
             if confounds is None
             else confounds['framewise_displacement'].to_numpy(float),
             control_over_m0=results.control_over_m0,
+            white_over_fluid=results.white_over_fluid,
             is_suppressed=results.is_suppressed,
             organ=results.organ,
         )

@@ -78,6 +78,8 @@ class RunResults:
         Where grey matter, white matter and fluid are; None without an anatomical image.
     control_over_m0
         Median of the brain of control over M0; None where one is lacking.
+    white_over_fluid
+        M0 of blood as white matter gives it over that of fluid; None where one is lacking.
     is_suppressed
         True where the background was suppressed; None where that is not stated.
     organ
@@ -108,6 +110,7 @@ class RunResults:
     trust: Trust | None = None
     tissue: Tissue | None = None
     control_over_m0: float | None = None
+    white_over_fluid: float | None = None
     is_suppressed: bool | None = None
     organ: Organ = Organ.BRAIN
     estimation: Estimation = field(default_factory=Estimation)

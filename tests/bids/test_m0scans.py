@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -11,7 +12,7 @@ from aslprep_nn.bids.m0scans import choose_m0scan
 from aslprep_nn.bids.query import find_series, open_dataset
 from aslprep_nn.bids.reader import read_run
 from aslprep_nn.run import ASLRun, RefusedRun
-from aslprep_nn.settings import Settings
+from aslprep_nn.settings import M0Method, M0Options, PhysicsOptions, ReferenceTissue, Settings
 
 
 @pytest.fixture
@@ -48,10 +49,19 @@ def change(path: Path, **fields: object) -> None:
     path.write_text(json.dumps(content | fields), encoding='utf-8')
 
 
-def read(perf: Path) -> ASLRun | RefusedRun:
+def read(perf: Path, **calibration: object) -> ASLRun | RefusedRun:
     root = perf.parents[1]
     layout = open_dataset(root)
-    return read_run(layout, find_series(layout)[0], Settings(root, root, root))
+    physics = PhysicsOptions(m0=M0Options(**calibration))
+    settings = Settings(root, root, root, physics=physics)
+    return read_run(layout, find_series(layout)[0], settings)
+
+
+def rescale(path: Path, factor: float) -> None:
+    """Give an image voxels of another size."""
+    image = nib.load(path)
+    affine = image.affine @ np.diag([factor, factor, factor, 1])
+    nib.Nifti1Image(np.asarray(image.dataobj), affine).to_filename(path)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +136,26 @@ def test_among_equals_the_plainest_name_is_taken_and_the_plan_says_so(perf):
 def test_one_image_that_fits_needs_no_note(perf):
     add(perf, 'run-1_')
     assert not any('More than one M0' in note for note in read(perf).notes)
+
+
+@pytest.mark.parametrize(
+    ('of_series', 'of_m0', 'diagonal'), [(0.68, 0.68, None), (0.75, 0.68, 8.7), (0.68, 0.75, 8.7)]
+)
+def test_fluid_as_the_reference_is_refused_before_anything_runs_where_voxels_are_large(
+    perf, of_series, of_m0, diagonal
+):
+    add(perf, 'run-1_')
+    rescale(perf / 'sub-01_run-1_asl.nii.gz', of_series)
+    rescale(perf / 'sub-01_run-1_m0scan.nii.gz', of_m0)
+    for tissue in ReferenceTissue:
+        reading = read(perf, method=M0Method.REFERENCE, reference=tissue)
+        if tissue is ReferenceTissue.WHITE_MATTER or diagonal is None:
+            assert isinstance(reading, ASLRun)
+            continue
+        (problem,) = reading.problems
+        assert problem.file == 'sub-01_run-1_m0scan.nii.gz'
+        assert problem.found == f'{diagonal} mm from corner to corner, repeated every 6 s'
+        assert '--m0-method voxelwise' in problem.remedy
 
 
 def test_a_broken_sidecar_is_refused_once_its_image_is_taken(perf):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aslprep_nn.acquisition import Acquisition, LabelingType
-from aslprep_nn.calibration.measured import measured_m0
+from aslprep_nn.calibration.measured import MeasuredM0, measured_m0
 from aslprep_nn.constants import FLUID, WHITE_MATTER
 from aslprep_nn.errors import ImageError, Problem
 from aslprep_nn.run import M0Plan, M0Route
@@ -20,9 +20,9 @@ M0_BLOOD = 1000.0
 ACQUISITION = Acquisition(LabelingType.PCASL, (1.8,), (1.8,), 0.85)
 
 
-def notes_and_blood(
+def measure(
     fluid: float, tissue: ReferenceTissue, seconds: float = SECONDS
-) -> tuple[list[str], float]:
+) -> tuple[MeasuredM0, float]:
     """Measure a head whose fluid is so many times as bright as it should be."""
     white, water = (
         M0_BLOOD / each.blood_over_tissue.value * -np.expm1(-seconds / each.t1.value)
@@ -31,7 +31,7 @@ def notes_and_blood(
     image = np.where(RADIUS > 0.7, 1.1 * white, white)
     image = np.where(VENTRICLE, fluid * water, image) * BRAIN
     delta_m = np.where(RADIUS > 0.7, 10.0, 3.3) * BRAIN * ~VENTRICLE
-    m0, notes = measured_m0(
+    measured = measured_m0(
         image[..., None],
         delta_m,
         BRAIN,
@@ -40,29 +40,25 @@ def notes_and_blood(
         acquisition=ACQUISITION,
         options=M0Options(method=M0Method.REFERENCE, reference=tissue),
     )
-    return notes, float(m0[0, 0, 0]) / ACQUISITION.partition_coefficient
+    return measured, float(measured.m0[0, 0, 0]) / ACQUISITION.partition_coefficient
 
 
 @pytest.mark.parametrize('tissue', list(ReferenceTissue))
 def test_regions_that_agree_need_no_warning(tissue):
-    notes, blood = notes_and_blood(1.0, tissue)
+    measured, blood = measure(1.0, tissue)
     assert blood == pytest.approx(M0_BLOOD, rel=0.01)
-    assert len(notes) == 1
-    assert f'voxels of {tissue.label}' in notes[0]
+    assert f'voxels of {tissue.label}' in measured.notes[0]
+    if tissue is ReferenceTissue.FLUID:
+        assert measured.white_over_fluid == pytest.approx(1, abs=0.01)
+        assert 'White matter gives an M0 of blood of' in measured.notes[1]
+    else:
+        assert (measured.white_over_fluid, len(measured.notes)) == (None, 1)
 
 
-def test_fluid_that_disagrees_with_white_matter_is_not_to_be_trusted():
-    notes, blood = notes_and_blood(0.5, ReferenceTissue.FLUID)
+def test_fluid_that_disagrees_with_white_matter_is_measured_as_such():
+    measured, blood = measure(0.5, ReferenceTissue.FLUID)
     assert blood == pytest.approx(M0_BLOOD / 2, rel=0.05)
-    assert any('the fluid was probably not found' in note for note in notes)
-
-
-@pytest.mark.parametrize('tissue', list(ReferenceTissue))
-def test_fluid_that_hardly_recovers_is_said_to_be_uncertain(tissue):
-    notes, blood = notes_and_blood(1.0, tissue, seconds=1.0)
-    assert blood == pytest.approx(M0_BLOOD, rel=0.01)
-    warned = any('may change M0 by +7%' in note for note in notes)
-    assert warned is (tissue is ReferenceTissue.FLUID)
+    assert measured.white_over_fluid == pytest.approx(2, rel=0.05)
 
 
 def test_fluid_without_white_matter_to_compare_with_is_used_and_said_so(monkeypatch):
@@ -72,8 +68,9 @@ def test_fluid_without_white_matter_to_compare_with_is_used_and_said_so(monkeypa
         return VENTRICLE
 
     monkeypatch.setattr('aslprep_nn.calibration.measured.find_region', found)
-    notes, blood = notes_and_blood(1.0, ReferenceTissue.FLUID)
+    measured, blood = measure(1.0, ReferenceTissue.FLUID)
     assert blood == pytest.approx(M0_BLOOD, rel=0.01)
-    assert any('compared with nothing' in note for note in notes)
+    assert any('compared with nothing' in note for note in measured.notes)
+    assert measured.white_over_fluid is None
     with pytest.raises(ImageError):
-        notes_and_blood(1.0, ReferenceTissue.WHITE_MATTER)
+        measure(1.0, ReferenceTissue.WHITE_MATTER)
