@@ -43,14 +43,28 @@ GREY_MATTER, SCALP = (0.98, 1.33), (0.5, 0.4)
 COARSE = replace(PROTOCOLS[Preset.DEMO][0], n_pairs=1)
 
 
-def _with_grid(shape: tuple[int, int, int], voxel_size: tuple[float, float, float]) -> ScanProtocol:
-    times = tuple(round(0.03 * k, 4) for k in range(shape[2]))
-    return replace(COARSE, grid=Grid(shape, voxel_size), slice_times=times)
+#: What a head needs [mm].
+FIELD_OF_VIEW = (196.0, 224.0, 120.0)
+
+
+def _with_voxels(edges: tuple[float, float, float]) -> ScanProtocol:
+    x, y, z = (round(length / edge) for length, edge in zip(FIELD_OF_VIEW, edges, strict=True))
+    times = tuple(round(0.03 * k, 4) for k in range(z))
+    return replace(COARSE, grid=Grid((x, y, z), edges), slice_times=times)
 
 
 #: Voxels small enough for a ventricle at long repetition times, and at all of them.
-FINE = _with_grid((56, 64, 24), (3.5, 3.5, 5.0))
-FINEST = _with_grid((66, 74, 30), (3.0, 3.0, 4.0))
+FINE, FINEST = _with_voxels((3.5, 3.5, 5.0)), _with_voxels((3.0, 3.0, 4.0))
+#: Voxels [mm] that are just allowed for fluid from a repetition time [s] on.
+LARGEST_VOXELS = (
+    ((3.0, 3.0, 4.4), 1.0),
+    ((3.5, 3.5, 3.7), 1.0),
+    ((2.5, 2.5, 5.0), 1.0),
+    ((3.5, 3.5, 5.0), 4.0),
+    ((3.0, 3.0, 5.6), 4.0),
+    ((4.0, 4.0, 6.0), 6.0),
+    ((4.7, 4.7, 4.7), 6.0),
+)
 
 
 @dataclass(frozen=True)
@@ -120,6 +134,29 @@ def routes_table(seeds: Sequence[int], repetition_times: Sequence[float]) -> Tab
         'and the bounds of all heads: 1st and 99th percentile of voxels, or M0 itself.'
     )
     return Table('routes', question, tuple(rows))
+
+
+def largest_voxels_table(seeds: Sequence[int]) -> Table:
+    """Take M0 of blood from fluid in voxels just small enough for it, at the shortest times.
+
+    Parameters
+    ----------
+    seeds
+        Of the heads.
+    """
+    found = [
+        ratio
+        for seed in one_by_one(seeds, 'heads')
+        for edges, seconds in LARGEST_VOXELS
+        for ratio in _by_region(head_of_water(seed, _with_voxels(edges)), seconds)
+        if ReferenceTissue.FLUID.label in ratio.route
+    ]
+    rows = [
+        _row([ratio for ratio in found if ratio.route == route])
+        for route in dict.fromkeys(ratio.route for ratio in found)
+    ]
+    question = 'What is M0 of blood from fluid over the truth, in the largest voxels allowed?'
+    return Table('largest voxels', question, tuple(rows))
 
 
 def _ratios(seed: int, repetition_times: Sequence[float]) -> Iterator[Ratio]:

@@ -136,7 +136,7 @@ class _Estimates(NamedTuple):
 
 @dataclass(frozen=True)
 class _Sample:
-    """Some voxels with complete repetitions, ``values`` ``(voxel, repetition, timing)``."""
+    """Some voxels with complete repetitions, ``values`` ``(repetition, timing, voxel)``."""
 
     values: Tensor
     repetitions: Repetitions
@@ -146,12 +146,12 @@ class _Sample:
 
     def refit(self, subsets: Tensor) -> _Estimates:
         """Fit each subset of the repetitions, ``(subset, member)``."""
-        n_subsets, n_voxels = len(subsets), len(self.values)
+        n_subsets, n_voxels = len(subsets), self.values.shape[-1]
         delay, t1 = (
             None if each is None else each.repeat(n_subsets)
             for each in (self.slice_delay, self.t1_tissue)
         )
-        means = torch.cat([self.values[:, subset].mean(1) for subset in subsets])
+        means = torch.cat([self.values[subset].mean(0).mT for subset in subsets])
         fit = fit_cbf_att(
             means,
             self.repetitions.acquisitions,
@@ -166,9 +166,9 @@ class _Sample:
         for group in voxel_groups(len(means), delay, t1):
             for chunk in group.chunks(CHUNK):
                 places = torch.arange(len(means))[chunk]
-                members = subsets[places // n_voxels].unsqueeze(-1)
-                rows = (places % n_voxels).reshape(-1, 1, 1)
-                values = self.values[rows, members, torch.arange(self.values.shape[-1])]
+                members = subsets[places // n_voxels].mT.unsqueeze(1)
+                timings = torch.arange(self.values.shape[1]).unsqueeze(-1)
+                values = self.values[members, timings, places % n_voxels]
                 model = self._model(group, None if t1 is None else t1[chunk])
                 cbf, att = (parameter[chunk] for parameter in found)
                 eigenvalues[:, chunk] = torch.stack(_eigenvalues(values, model, cbf, att))
@@ -177,11 +177,11 @@ class _Sample:
 
     def bound(self, size: int, cbf: Tensor, att: Tensor) -> dict[str, float]:
         """Promise the standard deviation of estimates from so many repetitions."""
-        count = self.values.shape[1]
-        centered = self.values - self.values.mean(1, keepdim=True)
+        count = self.values.shape[0]
+        centered = self.values - self.values.mean(0)
         degrees = self.repetitions.n_timings * (count - 1)
-        noise = (centered.square().sum((1, 2)) / degrees).sqrt()
-        weight = torch.full_like(self.values[0, :1].mT, size)
+        noise = (centered.square().sum((0, 1)) / degrees).sqrt()
+        weight = torch.full_like(self.values[0, :, :1], size)
         std = torch.full((2, len(cbf)), torch.nan).to(cbf)
         for group in voxel_groups(len(cbf), self.slice_delay, self.t1_tissue):
             here = group.voxels
@@ -275,7 +275,7 @@ def _eigenvalues(
     values: Tensor, model: SignalModel, cbf: Tensor, att: Tensor
 ) -> tuple[Tensor, Tensor]:
     here = model.linearize(cbf, att)
-    complete = torch.ones_like(values[..., 0], dtype=torch.bool)
+    complete = torch.ones_like(values[:, 0], dtype=torch.bool)
     vectors = RepetitionVectors(values, complete)
     plane = torch.stack([here.d_cbf, here.d_att])
     along = Projections.of(vectors, plane, here.delta_m, n_parameters=N_PARAMETERS)

@@ -134,16 +134,16 @@ class _Pool:
         model, shapes = self._model(group, t1), arterial_shapes(self._model(group, None))
         vectors = RepetitionVectors.of(data, self.repetitions).at(self.common)
         found = self._along(vectors, model, shapes, (cbf, att))
-        signal = model.linearize(cbf, att).delta_m.mT
-        centered = vectors.values - vectors.values.mean(1, keepdim=True)
+        signal = model.linearize(cbf, att).delta_m
+        centered = vectors.values - vectors.values.mean(0)
         bias = torch.zeros_like(found[:1])
         for sign in self._signs:
-            mean = signal.unsqueeze(1) + sign @ centered
-            alone = RepetitionVectors(mean, vectors.complete[:, :1])
-            refit = self._refit(mean.squeeze(1), group, t1)
+            mean = signal + torch.tensordot(sign, centered, 1)
+            alone = RepetitionVectors(mean.unsqueeze(0), vectors.complete[:1])
+            refit = self._refit(mean.mT, group, t1)
             bias = bias + self._along(alone, model, shapes, refit) / len(self._signs)
         scores = (found - bias) / vectors.variance.sqrt()
-        usable = torch.isfinite(scores).all(0) & vectors.complete.all(1)
+        usable = torch.isfinite(scores).all(0) & vectors.complete.all(0)
         return torch.where(usable, scores, 0)
 
     def _model(self, group: VoxelGroup, t1: Tensor | None) -> SignalModel:
@@ -192,7 +192,7 @@ class _Pool:
 
     @cached_property
     def _signs(self) -> Tensor:
-        """Draw weights that turn deviations into noise of a mean, ``(draw, 1, repetition)``.
+        """Draw weights that turn deviations into noise of a mean, ``(draw, repetition)``.
 
         As many signs are positive as negative, give or take one; since the deviations add up to
         0, sum s_m d_m then has the variance M - (sum s)^2 / M of a measurement.
@@ -204,4 +204,4 @@ class _Pool:
         drawn = torch.stack(
             [weight[torch.randperm(count, generator=generator)] for _ in range(N_PAIRS)]
         )
-        return torch.cat([drawn, -drawn]).unsqueeze(1).to(self.device)
+        return torch.cat([drawn, -drawn]).to(self.device)

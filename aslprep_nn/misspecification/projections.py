@@ -73,19 +73,15 @@ class Projections:
         shapes
             Further directions that all voxels share, ``(timing, shape)``.
         """
-        rows = torch.stack([direction.mT for direction in directions], dim=1)
-        residuals = vectors.less(signal)
-        # all with all, though few are needed: small products take a slower path
-        along, overlap = [torch.bmm(residuals.values, rows.mT)], [torch.bmm(rows, rows.mT)]
-        if shapes is not None:
-            along.append(residuals.values @ shapes)
-            overlap.append(rows @ shapes)
-        inner = _voxels_last(*overlap)
-        energy = inner.diagonal().mT
-        if shapes is not None:
-            shape_energy = shapes.square().sum(0).unsqueeze(-1)
-            energy = torch.cat([energy, shape_energy.expand(-1, energy.shape[-1])])
-        return cls(_voxels_last(*along), inner[: n_parameters + 1], energy, residuals, n_parameters)
+        rows, residuals = torch.stack(list(directions)), vectors.less(signal)
+        first = rows[: n_parameters + 1]
+        return cls(
+            _inner_products(residuals.values, rows, shapes),
+            _inner_products(first, rows, shapes),
+            torch.cat(_energies(rows, shapes)),
+            residuals,
+            n_parameters,
+        )
 
     def orthogonalized(self) -> Projections:
         """Take from each direction what the parameters before it explain.
@@ -133,7 +129,7 @@ class Projections:
         deviation = self.along - self.mean
         if self.vectors.all_complete:
             return deviation
-        return deviation * self.vectors.complete.mT.unsqueeze(1)
+        return deviation * self.vectors.complete.unsqueeze(1)
 
     @property
     def student_t(self) -> Tensor:
@@ -143,11 +139,36 @@ class Projections:
         return mean / (squares.clamp(min=0) / (count * (count - 1))).sqrt()
 
 
-def _voxels_last(*parts: Tensor) -> Tensor:
-    """Join directions, and move the voxel axis from the front to the end, in memory too."""
-    n_voxels, n_rows, _ = parts[0].shape
-    sizes = [part.shape[-1] for part in parts]
-    joined = parts[0].new_empty(n_rows, sum(sizes), n_voxels)
-    for target, part in zip(torch.split_with_sizes(joined, sizes, 1), parts, strict=True):
-        target.copy_(part.movedim(0, -1))
-    return joined
+def _inner_products(these: Tensor, rows: Tensor, shapes: Tensor | None) -> Tensor:
+    """Multiply vectors with directions, and with shapes that all voxels share.
+
+    Timing by timing, so that each product runs along voxels, as they lie in memory.
+
+    Parameters
+    ----------
+    these, rows
+        ``(vector, timing, voxel)`` and ``(direction, timing, voxel)``.
+    shapes
+        ``(timing, shape)``.
+
+    Returns
+    -------
+    ``(vector, direction and shape, voxel)``.
+    """
+    (n_vectors, n_timings, n_voxels), n_rows = these.shape, len(rows)
+    n_shapes = 0 if shapes is None else shapes.shape[-1]
+    products = these.new_empty(n_vectors, n_rows + n_shapes, n_voxels)
+    torch.mul(these[:, None, 0], rows[:, 0], out=products[:, :n_rows])
+    for timing in range(1, n_timings):
+        products[:, :n_rows].addcmul_(these[:, None, timing], rows[:, timing])
+    if shapes is not None:
+        products[:, n_rows:] = shapes.mT @ these
+    return products
+
+
+def _energies(rows: Tensor, shapes: Tensor | None) -> tuple[Tensor, ...]:
+    """Square the lengths of directions and of shapes, ``(direction, voxel)`` each."""
+    energy = rows.square().sum(1)
+    if shapes is None:
+        return (energy,)
+    return energy, shapes.square().sum(0).unsqueeze(-1).expand(-1, energy.shape[-1])

@@ -78,8 +78,8 @@ def sample_spread(residuals: RepetitionVectors, here: Linearization, variance: T
     variance
         Of a measurement, ``(voxel,)``.
     """
-    squares = residuals.values.square().sum(1) / residuals.count.unsqueeze(-1)
-    return _sample_eigenvalues(squares.mT / variance, _plane(here))
+    squares = residuals.values.square().sum(0) / residuals.count
+    return _sample_eigenvalues(squares / variance, _plane(here))
 
 
 def p_of_sample_kappa(

@@ -23,9 +23,9 @@ class RepetitionVectors:
     Parameters
     ----------
     values
-        ``(voxel, repetition, timing)``, 0 in incomplete repetitions [delta M / M0].
+        ``(repetition, timing, voxel)``, 0 in incomplete repetitions [delta M / M0].
     complete
-        Which repetitions are, ``(voxel, repetition)``.
+        Which repetitions are, ``(repetition, voxel)``.
     """
 
     values: Tensor
@@ -45,15 +45,15 @@ class RepetitionVectors:
         sets = complete_sets(repetitions).mT
         if not torch.equal(sets.flatten(), torch.arange(data.shape[-1])):
             data = data[:, sets.flatten().to(data.device)]
-        values = data.reshape(-1, *sets.shape)
+        values = data.mT.reshape(*sets.shape, len(data))
         if bool(torch.isfinite(data.sum())):
-            return cls(values, torch.ones_like(values[..., 0], dtype=torch.bool))
-        complete = torch.isfinite(values.sum(-1))
-        return cls(torch.where(complete.unsqueeze(-1), values, 0), complete)
+            return cls(values, torch.ones_like(values[:, 0], dtype=torch.bool))
+        complete = torch.isfinite(values.sum(1))
+        return cls(torch.where(complete.unsqueeze(1), values, 0), complete)
 
     def at(self, repetitions: Tensor) -> RepetitionVectors:
         """Keep some repetitions."""
-        return RepetitionVectors(self.values[:, repetitions], self.complete[:, repetitions])
+        return RepetitionVectors(self.values[repetitions], self.complete[repetitions])
 
     @cached_property
     def all_complete(self) -> bool:
@@ -63,32 +63,32 @@ class RepetitionVectors:
     @cached_property
     def count(self) -> Tensor:
         """Number of complete repetitions M, ``(voxel,)``."""
-        return self.complete.sum(-1)
+        return self.complete.sum(0)
 
     @property
     def n_timings(self) -> int:
         """Number of distinct timings N."""
-        return self.values.shape[-1]
+        return self.values.shape[1]
 
     def less(self, signal: Tensor) -> RepetitionVectors:
         """Subtract a signal, ``(timing, voxel)``, from every repetition."""
         # converted first, because arithmetic between two precisions is several times slower
-        values = self.values.to(signal, copy=True)
-        values -= signal.mT.contiguous().unsqueeze(1)
+        values = self.values.to(signal, copy=True, memory_format=torch.contiguous_format)
+        values -= signal
         if not self.all_complete:
-            values = torch.where(self.complete.unsqueeze(-1), values, 0)
+            values = torch.where(self.complete.unsqueeze(1), values, 0)
         return RepetitionVectors(values, self.complete)
 
     def hold(self, data: Tensor) -> bool:
         """Whether every measurement, ``(voxel, measurement)``, is in a complete repetition."""
-        return self.all_complete and data.shape[-1] == self.values[0].numel()
+        return self.all_complete and data.shape[-1] == self.values[..., 0].numel()
 
     @property
     def summary(self) -> Summary:
         """What a fit needs of repetitions that are all complete."""
-        n_repetitions, n_timings = self.values.shape[1:]
+        n_repetitions, n_timings = self.values.shape[:2]
         return Summary.of(
-            mean=(self.total / n_repetitions).mT.contiguous(),
+            mean=self.total / n_repetitions,
             weight=torch.full((n_timings, 1), float(n_repetitions)).to(self.values),
             scatter=self.scatter,
             n_measurements=torch.full((1,), n_repetitions * n_timings, device=self.values.device),
@@ -97,13 +97,13 @@ class RepetitionVectors:
     @cached_property
     def scatter(self) -> Tensor:
         """Sum of squares of the complete repetitions about their mean, ``(voxel,)``."""
-        length: Tensor = torch.linalg.vector_norm(self.values.flatten(1), dim=1)
-        return (length.square() - self.total.square().sum(-1) / self.count).clamp(min=0)
+        squares = self.values.square().sum((0, 1))
+        return (squares - self.total.square().sum(0) / self.count).clamp(min=0)
 
     @cached_property
     def total(self) -> Tensor:
-        """Sum of the complete repetitions, ``(voxel, timing)``."""
-        return self.values.sum(1)
+        """Sum of the complete repetitions, ``(timing, voxel)``."""
+        return self.values.sum(0)
 
     @property
     def variance(self) -> Tensor:

@@ -166,7 +166,7 @@ class VoxelTests:
             slice_delay=group.slice_delay,
             t1_tissue=self._t1(voxels, third),
         )
-        misfit = (residuals.total / residuals.count.unsqueeze(-1)).mT
+        misfit = residuals.total / residuals.count
         spread = observed_spread(basis, misfit, bend, residuals.variance)
         return {**spread_statistics(spread), 'pnoise': nothing, 'ptrace': nothing}
 

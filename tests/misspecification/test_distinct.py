@@ -31,8 +31,8 @@ def directions_of(delays: tuple[float, ...], cbf: float) -> tuple[Projections, P
     flow = torch.full_like(att, cbf)
     here = model.linearize(flow, att)
     assumed = assumption_directions(model, flow, att, here)
-    none = torch.zeros(301, 1, len(delays), dtype=torch.float64)
-    vectors = RepetitionVectors(none, torch.ones(301, 1, dtype=torch.bool))
+    none = torch.zeros(1, len(delays), 301, dtype=torch.float64)
+    vectors = RepetitionVectors(none, torch.ones(1, 301, dtype=torch.bool))
     directions = [here.d_cbf, here.d_att, *assumed]
     raw = Projections.of(vectors, directions, here.delta_m, n_parameters=2)
     return raw, raw.orthogonalized()

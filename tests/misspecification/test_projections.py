@@ -18,8 +18,8 @@ def normal(*shape: int, seed: int = 0) -> torch.Tensor:
 
 @pytest.fixture
 def vectors() -> RepetitionVectors:
-    values = normal(N_VOXELS, N_REPETITIONS, N_TIMINGS)
-    return RepetitionVectors(values, torch.ones(N_VOXELS, N_REPETITIONS, dtype=torch.bool))
+    values = normal(N_REPETITIONS, N_TIMINGS, N_VOXELS)
+    return RepetitionVectors(values, torch.ones(N_REPETITIONS, N_VOXELS, dtype=torch.bool))
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_score_is_students_t_of_what_the_parameters_leave(vectors, signal):
     found = Projections.of(vectors, directions, signal, n_parameters=3, shapes=shapes)
     t = found.orthogonalized().student_t[3:]
     for voxel in range(N_VOXELS):
-        residual = (vectors.values[voxel] - signal[:, voxel]).numpy()
+        residual = (vectors.values - signal)[..., voxel].numpy()
         jacobian = directions[:3, :, voxel].numpy().T
         for index, direction in enumerate([directions[3, :, voxel], *shapes.T]):
             explained = jacobian @ np.linalg.lstsq(jacobian, direction.numpy())[0]
@@ -61,10 +61,10 @@ def test_a_parameter_that_acts_like_the_first_leaves_nothing_to_test(vectors, si
 def test_incomplete_repetitions_count_for_nothing(vectors, signal):
     directions = normal(3, N_TIMINGS, N_VOXELS, seed=2)
     complete = vectors.complete.clone()
-    complete[:, 2] = False
+    complete[2] = False
     kept = [0, 1, 3, 4]
-    fewer = RepetitionVectors(vectors.values[:, kept], complete[:, kept])
-    masked = RepetitionVectors(torch.where(complete.unsqueeze(-1), vectors.values, 0), complete)
+    fewer = RepetitionVectors(vectors.values[kept], complete[kept])
+    masked = RepetitionVectors(torch.where(complete.unsqueeze(1), vectors.values, 0), complete)
     found, expected = (
         Projections.of(these, directions, signal, n_parameters=2).orthogonalized()
         for these in (masked, fewer)

@@ -27,8 +27,8 @@ def normal(*shape: int, seed: int) -> torch.Tensor:
 
 @pytest.fixture
 def basis() -> Projections:
-    values = normal(1, N_REPETITIONS, N_TIMINGS, seed=0)
-    vectors = RepetitionVectors(values, torch.ones(1, N_REPETITIONS, dtype=torch.bool))
+    values = normal(1, N_REPETITIONS, N_TIMINGS, seed=0).movedim(0, -1)
+    vectors = RepetitionVectors(values, torch.ones(N_REPETITIONS, 1, dtype=torch.bool))
     directions, signal = normal(3, N_TIMINGS, 1, seed=1), torch.zeros(N_TIMINGS, 1).double()
     return Projections.of(vectors, directions, signal, n_parameters=3).orthogonalized()
 

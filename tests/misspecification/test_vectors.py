@@ -41,7 +41,7 @@ def test_a_signal_is_taken_from_complete_repetitions_only():
     data[1, 2] = torch.nan
     signal = torch.tensor([[1.0, 10.0], [2.0, 20.0]]).double()
     rest = RepetitionVectors.of(data, repetitions(1, 2, 1, 2)).less(signal)
-    assert rest.values.tolist() == [[[-1, -1], [1, 1]], [[-6, -15], [0, 0]]]
+    assert rest.values.movedim(-1, 0).tolist() == [[[-1, -1], [1, 1]], [[-6, -15], [0, 0]]]
 
 
 def test_complete_data_have_the_summary_that_the_fit_uses():

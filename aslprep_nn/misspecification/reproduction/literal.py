@@ -81,7 +81,7 @@ def spread_of(reading: Reading, data: Tensor, protocol: Acquisition) -> Spread:
     if reading is Reading.SAMPLE:
         return sample_spread(residuals, here, residuals.variance)
     jacobian = torch.stack([here.d_cbf, here.d_att]).permute(2, 1, 0)
-    score = residuals.values @ jacobian
+    score = residuals.values.movedim(-1, 0) @ jacobian
     if reading is Reading.REPETITION:
         score = (score - score.mean(1, keepdim=True)) * math.sqrt(count / (count - 1))
     information = jacobian.mT @ jacobian
