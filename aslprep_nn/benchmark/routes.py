@@ -57,9 +57,9 @@ def _with_voxels(edges: tuple[float, float, float]) -> ScanProtocol:
 FINE, FINEST = _with_voxels((3.5, 3.5, 5.0)), _with_voxels((3.0, 3.0, 4.0))
 #: Voxels [mm] that are just allowed for fluid from a repetition time [s] on.
 LARGEST_VOXELS = (
-    ((3.0, 3.0, 4.4), 1.0),
-    ((3.5, 3.5, 3.7), 1.0),
-    ((2.5, 2.5, 5.0), 1.0),
+    ((3.0, 3.0, 4.0), 1.0),
+    ((3.4, 3.4, 3.4), 1.0),
+    ((2.5, 2.5, 4.7), 1.0),
     ((3.5, 3.5, 5.0), 4.0),
     ((3.0, 3.0, 5.6), 4.0),
     ((4.0, 4.0, 6.0), 6.0),

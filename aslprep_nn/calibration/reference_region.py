@@ -37,9 +37,9 @@ SMOOTHING = 4.0
 FLUID_VOLUME = 300.0
 
 #: From which repetition time on [s] voxels of which diagonal [mm] fit into a ventricle well enough:
-#: M0 of blood is within 2 % in ten heads without noise (docs/calibration.md). Even the purest
+#: M0 of blood is within 2 % in heads without noise (docs/calibration.md). Even the purest
 #: voxels hold some tissue, which recovers faster than fluid.
-LONGEST_DIAGONALS = ((0.0, 6.2), (4.0, 7.1), (6.0, 8.3))
+LONGEST_DIAGONALS = ((0.0, 5.9), (4.0, 7.1), (6.0, 8.3))
 
 #: A region of fewer voxels is a coincidence.
 FEWEST_VOXELS = 5
