@@ -98,6 +98,27 @@ class M0Plan:
 
 
 @dataclass(frozen=True)
+class Anatomy:
+    """The T1-weighted image of a run's subject.
+
+    Parameters
+    ----------
+    t1w
+        The image; None where there is none that can be used.
+    problems
+        What is wrong with those that cannot be used. They do not stand in the way of CBF.
+    """
+
+    t1w: Path | None = None
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader of the results must know."""
+        return tuple(f'{problem} The run goes on without it.' for problem in self.problems)
+
+
+@dataclass(frozen=True)
 class PlanRow:
     """One line of the plan: a fact about the run and where it came from."""
 
@@ -222,9 +243,11 @@ class ASLRun:
     notes
         What the reader of the results must know.
     sources
-        Every file that was read.
+        Every file that the maps are made from.
     estimation
         Which estimators serve the run.
+    anatomy
+        What its brain mask is compared by.
     """
 
     name: str
@@ -242,6 +265,13 @@ class ASLRun:
     notes: tuple[str, ...] = ()
     sources: tuple[Path, ...] = ()
     estimation: Estimation = field(default_factory=Estimation)
+    anatomy: Anatomy = field(default_factory=Anatomy)
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Every file that was read."""
+        t1w = self.anatomy.t1w
+        return self.sources if t1w is None else (*self.sources, t1w)
 
     @property
     def has_raw_volumes(self) -> bool:

@@ -11,12 +11,14 @@ from aslprep_nn.bids.protocol import Constants
 from aslprep_nn.bids.sidecar import Sidecar
 from aslprep_nn.constants import DEFAULT_FIELD, FIELD_TOLERANCE
 from aslprep_nn.errors import Problem
-from aslprep_nn.run import M0Plan, M0Route, PlanRow
+from aslprep_nn.run import Anatomy, M0Plan, M0Route, PlanRow
 from aslprep_nn.settings import M0Method, M0Options, Misspecification, Settings
 from aslprep_nn.testability import possible_tests
 
 #: Below this [s] the M0 of voxels a tenth of which is fluid is too small by 5 % and more.
 SHORT_M0_TIME = 4.0
+#: The row of the plan that names the T1-weighted image.
+T1W = 'T1w'
 DURATION_SOURCES = {
     LabelingType.PCASL: 'LabelingDuration',
     LabelingType.CASL: 'LabelingDuration',
@@ -32,6 +34,7 @@ def plan_rows(
     acquisition: Acquisition,
     constants: Constants,
     m0: M0Plan,
+    anatomy: Anatomy,
     settings: Settings,
 ) -> tuple[PlanRow, ...]:
     """Describe a run line by line."""
@@ -70,6 +73,8 @@ def plan_rows(
         )
     ]
     rows.append(('Estimator', _estimator(acquisition), ', '.join(settings.estimators)))
+    if anatomy.t1w is not None:
+        rows.append((T1W, anatomy.t1w.name, 'compares the brain mask with a template'))
     tests = _tests(acquisition, settings.trust.misspecification)
     rows.append(('Tests of noise and model', tests, 'option --misspecification'))
     return tuple(PlanRow(*row) for row in rows)
@@ -98,6 +103,7 @@ def notes(
     volume_types: Sequence[VolumeType],
     acquisition: Acquisition,
     m0: M0Plan,
+    anatomy: Anatomy,
     settings: Settings,
 ) -> tuple[str, ...]:
     """Say what the reader of the results must know."""
@@ -147,7 +153,7 @@ def notes(
     ignored = {VolumeType.NORF, VolumeType.NOT_AVAILABLE, VolumeType.CBF} & set(volume_types)
     if ignored:
         found.append(f'Volumes of type {", ".join(sorted(ignored))} were not used.')
-    return tuple(found)
+    return (*found, *anatomy.notes)
 
 
 def _labeling(

@@ -52,7 +52,7 @@ def open_dataset(
         Labels to look at; empty means all.
     """
     problems: list[Problem] = []
-    look = partial(_content, root=bids_dir, problems=problems)
+    look = partial(content_of, root=bids_dir, problems=problems)
     named = {bids_dir / f'sub-{label}' for label in participants}
     found: list[Path] = []
     for subject in sorted(named or bids_dir.glob('sub-*')):
@@ -65,8 +65,18 @@ def open_dataset(
     return Dataset(bids_dir, tuple(sorted(series)), tuple(problems))
 
 
-def _content(folder: Path, *, root: Path, problems: list[Problem]) -> list[Path]:
-    """List what is in a folder, nothing if there is none; note if it may not be read."""
+def content_of(folder: Path, *, root: Path, problems: list[Problem]) -> list[Path]:
+    """List what is in a folder, nothing if there is none; note if it may not be read.
+
+    Parameters
+    ----------
+    folder
+        Where to look.
+    root
+        The dataset, which its name is shown relative to.
+    problems
+        Where the note goes.
+    """
     try:
         return list(folder.iterdir()) if folder.is_dir() else []
     except PermissionError:

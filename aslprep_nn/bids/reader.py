@@ -12,6 +12,7 @@ from typing import TypedDict
 
 from aslprep_nn.acquisition import Acquisition, VolumeType
 from aslprep_nn.bids import protocol
+from aslprep_nn.bids.anatomy import choose_t1w
 from aslprep_nn.bids.blood import read_hematocrit
 from aslprep_nn.bids.calibration import read_m0, reference_problems
 from aslprep_nn.bids.consistency import (
@@ -31,8 +32,8 @@ from aslprep_nn.bids.query import Dataset, associated, entities_of
 from aslprep_nn.bids.readout import refuse_readouts
 from aslprep_nn.bids.sidecar import Sidecar, read_sidecar
 from aslprep_nn.errors import AslprepError, MetadataError, Problem
-from aslprep_nn.run import ASLRun, GivenRun, M0Plan, RefusedRun
-from aslprep_nn.settings import Settings
+from aslprep_nn.run import Anatomy, ASLRun, GivenRun, M0Plan, RefusedRun
+from aslprep_nn.settings import Organ, Settings
 
 #: Runs from which on several processes read them, and how many each takes at once.
 MANY, CHUNK = 100, 10
@@ -42,6 +43,7 @@ class _PlanFacts(TypedDict):
     volume_types: tuple[VolumeType, ...]
     acquisition: Acquisition
     m0: M0Plan
+    anatomy: Anatomy
     settings: Settings
 
 
@@ -172,8 +174,13 @@ def _assemble(
         return None
     sidecar.problems += testing_problems(series.name, acquisition, settings)
     sidecar.problems += reference_problems(m0, settings.physics.m0)
+    anatomy = _anatomy(dataset, series, settings, volume_types=context.volume_types, m0=m0)
     facts = _PlanFacts(
-        volume_types=context.volume_types, acquisition=acquisition, m0=m0, settings=settings
+        volume_types=context.volume_types,
+        acquisition=acquisition,
+        m0=m0,
+        anatomy=anatomy,
+        settings=settings,
     )
     return ASLRun(
         name=run_name(series),
@@ -190,7 +197,22 @@ def _assemble(
         plan=plan_rows(sidecar, constants=constants, **facts),
         notes=notes(sidecar, **facts),
         sources=_sources(dataset, series, m0),
+        anatomy=anatomy,
     )
+
+
+def _anatomy(
+    dataset: Dataset,
+    series: Path,
+    settings: Settings,
+    *,
+    volume_types: tuple[VolumeType, ...],
+    m0: M0Plan,
+) -> Anatomy:
+    """Choose a T1w where there is a brain, and an image of its tissue to register."""
+    shows_tissue = {VolumeType.CONTROL, VolumeType.M0SCAN} & set(volume_types)
+    is_useful = settings.physics.organ is Organ.BRAIN and (shows_tissue or m0.path is not None)
+    return choose_t1w(dataset, series) if is_useful else Anatomy()
 
 
 def _measurements(sidecar: Sidecar, context: Context, timing: protocol.Timing) -> Encoding | None:

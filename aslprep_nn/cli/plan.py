@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from rich.console import Console, Group
@@ -81,7 +82,8 @@ def _alike(runs: Sequence[ASLRun | GivenRun]) -> list[list[ASLRun | GivenRun]]:
     groups: dict[object, list[ASLRun | GivenRun]] = {}
     for run in runs:
         words = [word for row in run.plan for word in (row.name, row.value, row.source)]
-        said = tuple(word.replace(run.name, '') for word in (*words, *_notes(run)))
+        own = re.compile(f'{re.escape(run.name)}|sub-{re.escape(run.subject)}')
+        said = tuple(own.sub('', word) for word in (*words, *_notes(run)))
         groups.setdefault(said if len(runs) > MOST_SHOWN else run.name, []).append(run)
     return list(groups.values())
 

@@ -41,7 +41,7 @@ LAST_NODE = 'report_run'
 def fingerprint(run: ASLRun, settings: Settings) -> str:
     """Condense everything a result depends on: inputs by content, options, version."""
     digest = hashlib.sha256()
-    for path in run.sources:
+    for path in run.inputs:
         digest.update(str(path.relative_to(settings.bids_dir)).encode())
         digest.update(path.read_bytes())
     mask = mask_of(run, settings)
@@ -57,6 +57,7 @@ def fingerprint(run: ASLRun, settings: Settings) -> str:
         sources=(),
         series=Path(),
         m0=replace(run.m0, path=None),
+        anatomy=replace(run.anatomy, t1w=None),
         estimation=replace(run.estimation, weights=weights),
     )
     digest.update(repr((choices, known)).encode())
@@ -226,7 +227,7 @@ def _absent_sources(run: ASLRun, settings: Settings) -> list[Problem]:
     remedy = 'Put it back, or mount the dataset again, and start the same command again.'
     return [
         Problem(str(path.relative_to(settings.bids_dir)), '', 'gone', 'as it was read', remedy)
-        for path in run.sources
+        for path in run.inputs
         if not path.exists()
     ]
 

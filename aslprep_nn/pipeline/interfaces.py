@@ -1,6 +1,7 @@
 """The Nipype faces of the steps."""
 
 from aslprep_nn.pipeline import (
+    anatomy,
     calibrate,
     gather,
     neighbours,
@@ -17,6 +18,7 @@ EstimateMotion = step(steps.estimate_motion)
 ResampleSeries = step(steps.resample_series)
 SettleReference = step(steps.settle_reference)
 MaskBrain = step(steps.mask_brain)
+CompareMask = step(anatomy.compare_mask)
 SubtractPairs = step(steps.subtract_pairs)
 ScreenPairs = step(screen.screen_pairs)
 CalibrateM0 = step(calibrate.calibrate_m0)

@@ -25,6 +25,7 @@ from aslprep_nn.preprocessing.across_contrasts import RAS_TO_LPS
 from aslprep_nn.preprocessing.mask import mask_doubts
 from aslprep_nn.preprocessing.motion import registration_obstacle
 from aslprep_nn.preprocessing.outliers import REASONS
+from aslprep_nn.quality.template import TemplateOverlap
 from aslprep_nn.report.plausibility import implausible
 from aslprep_nn.report.quality import (
     describe_protocol,
@@ -120,6 +121,7 @@ def report_run(
     relative_delta_m: Path,
     m0_evidence: Path,
     model_cbf_per_unit: float,
+    overlap: Path | None = None,
 ) -> Report:
     """Measure the quality of a run and draw its report."""
     found = M0Evidence.from_json(m0_evidence.read_text(encoding='utf-8'))
@@ -130,6 +132,9 @@ def report_run(
         relative_delta_m=relative_delta_m,
         model_cbf_per_unit=model_cbf_per_unit,
         m0_evidence=found,
+        overlap=TemplateOverlap.from_json(overlap.read_text(encoding='utf-8'))
+        if overlap
+        else TemplateOverlap(),
     )
     numbers = measure_quality(results)
     findings = implausible(results)
@@ -155,6 +160,7 @@ def _results(
     relative_delta_m: Path,
     model_cbf_per_unit: float,
     m0_evidence: M0Evidence,
+    overlap: TemplateOverlap,
 ) -> RunResults:
     """Collect what the report shows, from the files that users get."""
 
@@ -184,6 +190,7 @@ def _results(
         control_over_m0=m0_evidence.control_over_m0,
         white_over_fluid=m0_evidence.white_over_fluid,
         is_suppressed=run.is_suppressed,
+        template_dice=overlap.dice,
         organ=settings.physics.organ,
         estimation=run.estimation,
         others={each: _maps_of(each, run, made, image) for each in run.estimation.others},
@@ -194,11 +201,12 @@ def _results(
             *_motion_notes(run, reference),
             *pair_notes(table),
             *mask_doubts(mask, reference.affine),
+            *_overlap_notes(run, overlap),
         ),
         provenance={
             'Version': f'aslprep_nn {__version__}',
             'Command': settings.command,
-            'Inputs': ', '.join(bids.bids_uri(path, settings) for path in run.sources),
+            'Inputs': ', '.join(bids.bids_uri(path, settings) for path in run.inputs),
             'Seed': str(settings.seed),
             'Device': settings.device,
         },
@@ -223,6 +231,16 @@ def _maps_of(
 def _motion_notes(run: ASLRun, reference: Image) -> list[str]:
     obstacle = registration_obstacle(reference.data.shape, reference.affine)
     return [obstacle] if obstacle and run.has_raw_volumes else []
+
+
+def _overlap_notes(run: ASLRun, overlap: TemplateOverlap) -> list[str]:
+    """Say why the mask could not be compared with the template."""
+    if run.anatomy.t1w is None or not overlap.obstacle:
+        return []
+    return [
+        f'The brain mask could not be compared with the template through {run.anatomy.t1w.name}: '
+        f'{overlap.obstacle}. That says nothing about the mask; look at it.'
+    ]
 
 
 def _write_context(run: ASLRun, settings: Settings) -> list[Path]:

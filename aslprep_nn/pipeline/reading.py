@@ -34,9 +34,11 @@ def read_series(series: Sequence[Path], settings: Settings) -> list[Reading]:
     return [next(offered) if isinstance(r, ASLRun) else r for r in readings]
 
 
-def say_what_is_not_offered(runs: Sequence[ASLRun]) -> None:
-    """Name the estimators that cannot serve; louder where the primary one is among them."""
+def say_what_is_left_out(runs: Sequence[ASLRun]) -> None:
+    """Name what cannot be used: estimators, louder where the primary one is one of them; T1w."""
     for run in runs:
+        for note in run.anatomy.notes:
+            log.warning('%s: %s', run.name, note)
         level = logging.INFO
         if run.estimation.primary is not run.estimation.wanted:
             level = logging.WARNING

@@ -12,7 +12,7 @@ from aslprep_nn.pipeline.bookkeeping import refuse
 from aslprep_nn.pipeline.given import pass_on
 from aslprep_nn.pipeline.lock import claim
 from aslprep_nn.pipeline.outcome import End, Listener, Outcome
-from aslprep_nn.pipeline.reading import read_series, say_what_is_not_offered
+from aslprep_nn.pipeline.reading import read_series, say_what_is_left_out
 from aslprep_nn.pipeline.workspace import settle_work
 from aslprep_nn.report.records import RunState
 from aslprep_nn.run import ASLRun, GivenRun, RefusedRun
@@ -37,7 +37,7 @@ def work_together(
             waiting.append(reading)
         else:
             yield settled(reading, settings)
-    say_what_is_not_offered(waiting)
+    say_what_is_left_out(waiting)
     _allow_many_locks()
     with claim(waiting, settings) as free:
         for run in waiting:

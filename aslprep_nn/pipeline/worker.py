@@ -28,7 +28,7 @@ from aslprep_nn.pipeline import execution
 from aslprep_nn.pipeline.bookkeeping import fail
 from aslprep_nn.pipeline.lock import claim_run
 from aslprep_nn.pipeline.outcome import End, Line, Listener, Outcome
-from aslprep_nn.pipeline.reading import read_series, say_what_is_not_offered
+from aslprep_nn.pipeline.reading import read_series, say_what_is_left_out
 from aslprep_nn.pipeline.remedies import remedy_of
 from aslprep_nn.pipeline.together import settled
 from aslprep_nn.pipeline.workspace import settle_work
@@ -100,7 +100,7 @@ def _carry_out(series: Path, settings: Settings, listener: Listener) -> Outcome:
     (reading,) = read_series([series], settings)
     if not isinstance(reading, ASLRun) or execution.is_done(reading, settings):
         return settled(reading, settings)
-    say_what_is_not_offered([reading])
+    say_what_is_left_out([reading])
     here = replace(settings, plugin=PluginOptions(Plugin.LINEAR))
     (record,) = execution.process([reading], here, listener)
     is_done = record.state is RunState.DONE

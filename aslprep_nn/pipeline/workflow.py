@@ -78,8 +78,23 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
         relative_delta_m=found.relative_delta_m,
         m0_evidence=found.m0_evidence,
         model_cbf_per_unit=derivatives.model_cbf_per_unit,
+        overlap=_compare_mask(asl, run, settings, still),
     )
     return asl.workflow
+
+
+def _compare_mask(asl: Recipe, run: ASLRun, settings: Settings, still: _StillHead) -> Output | None:
+    """Compare the brain mask with that of the template, where there is a T1w."""
+    if run.anatomy.t1w is None:
+        return None
+    return asl.add(
+        do.CompareMask,
+        mask=still.mask,
+        fov_mask=still.fov_mask,
+        reference=still.reference,
+        t1w=run.anatomy.t1w,
+        seed=settings.seed,
+    ).overlap
 
 
 class _Perfusion(NamedTuple):

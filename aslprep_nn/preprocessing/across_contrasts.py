@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 
 import ants
@@ -41,6 +42,14 @@ BLOCK, SURELY = 15.0, 2.0
 #: Shading is divided out once more where the head turns out to lie further than this from where it
 #: was thought to be [mm], at most so many times.
 NEAR, ATTEMPTS = 1.0, 3
+
+
+class Moves(StrEnum):
+    """How far, and in which ways, a registration may move an image; the words of ANTs."""
+
+    LITTLE = 'BOLDRigid'
+    RIGIDLY = 'Rigid'
+    AFFINELY = 'Affine'
 
 
 def voxels_across(length: float, affine: FloatArray) -> NDArray[np.int_]:
@@ -160,7 +169,7 @@ def _best_position(
         ndimage.gaussian_filter(np.where(common, image, 0), SMOOTHING)[common]
         for image in (reference, *seen)
     )
-    agreement = np.stack([_mutual_information(fixed, image) for image in moved])
+    agreement = np.stack([mutual_information(fixed, image) for image in moved])
     best = int(np.argmax(agreement.mean(axis=1)))
     gain = agreement[best] - agreement[0]
     in_blocks = np.bincount(_block_of(common, affine), gain)
@@ -175,7 +184,7 @@ def _block_of(voxels: NDArray[np.bool_], affine: FloatArray) -> NDArray[np.int_]
     return np.asarray(numbers.ravel())
 
 
-def _mutual_information(one: FloatArray, other: FloatArray) -> FloatArray:
+def mutual_information(one: FloatArray, other: FloatArray) -> FloatArray:
     """Return what the value of a voxel in one image says of that in the other, ``(voxel,)`` [nat].
 
     The mean is the mutual information of the images.
@@ -194,40 +203,56 @@ def _histogram_bin(values: FloatArray) -> NDArray[np.int_]:
     return np.searchsorted(edges, clipped, side='right')
 
 
-def register(reference: FloatArray, volume: FloatArray, affine: FloatArray) -> FloatArray:
-    """Register a volume to a reference with the settings that ANTs has for functional series.
+def register(
+    reference: FloatArray,
+    volume: FloatArray,
+    affine: FloatArray,
+    *,
+    volume_affine: FloatArray | None = None,
+    start: FloatArray | None = None,
+    moves: Moves = Moves.LITTLE,
+) -> FloatArray:
+    """Register a volume to a reference by mutual information, with settings that ANTs has.
 
     Parameters
     ----------
     reference, volume
-        ``(x, y, z)`` on one grid; NaN is ignored.
+        ``(x, y, z)``; NaN is ignored.
     affine
-        Voxel to world of both, RAS [mm].
+        Voxel to world of the reference, RAS [mm].
+    volume_affine
+        Voxel to world of the volume; that of the reference when absent.
+    start
+        The rigid transform to begin with, ``(4, 4)`` [mm]; the identity when absent.
+    moves
+        What may be changed: as functional series need it, when absent.
 
     Returns
     -------
     The reference-to-volume transform, world to world, RAS [mm], ``(4, 4)``.
     """
+    begin = np.eye(4) if start is None else start
+    moved = np.linalg.inv(begin) @ (affine if volume_affine is None else volume_affine)
     masks: dict[str, ants.ANTsImage] = {}
-    if not np.isfinite([reference, volume]).all():
+    if not (np.isfinite(reference).all() and np.isfinite(volume).all()):
         masks['mask'] = _to_ants(np.isfinite(reference).astype(np.float32), affine)
-        masks['moving_mask'] = _to_ants(np.isfinite(volume).astype(np.float32), affine)
+        masks['moving_mask'] = _to_ants(np.isfinite(volume).astype(np.float32), moved)
     with tempfile.TemporaryDirectory(prefix='motion-') as folder:
         found = ants.registration(
             _to_ants(reference, affine),
-            _to_ants(volume, affine),
+            _to_ants(volume, moved),
             **masks,
-            type_of_transform='BOLDRigid',
+            type_of_transform=moves.value,
             initial_transform='Identity',
             outprefix=str(Path(folder) / 'volume-'),
         )
-        rigid = ants.read_transform(found['fwdtransforms'][0])
-        origin = np.array(rigid.apply_to_point((0.0, 0.0, 0.0)))
-        axes = [np.array(rigid.apply_to_point(tuple(unit))) - origin for unit in np.eye(3)]
+        linear = ants.read_transform(found['fwdtransforms'][0])
+        origin = np.array(linear.apply_to_point((0.0, 0.0, 0.0)))
+        axes = [np.array(linear.apply_to_point(tuple(unit))) - origin for unit in np.eye(3)]
     lps = np.eye(4)
     lps[:3, :3] = np.column_stack(axes)
     lps[:3, 3] = origin
-    return np.asarray(RAS_TO_LPS @ lps @ RAS_TO_LPS)
+    return np.asarray(begin @ RAS_TO_LPS @ lps @ RAS_TO_LPS)
 
 
 def _to_ants(volume: FloatArray, affine: FloatArray) -> ants.ANTsImage:

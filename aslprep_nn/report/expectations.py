@@ -242,6 +242,18 @@ EXPECTATIONS = (
         if_high='the brain mask is large ({value}): it may hold more than brain',
     ),
     QualityNumber(
+        'mask_template_dice',
+        math.nan,
+        '1',
+        0.8,
+        1,
+        'Dice overlap, within the slices, of the brain mask with the brain of MNI152, which came '
+        'to the series through the T1w; not known without one.',
+        label='Overlap with the template',
+        if_low='the brain mask overlaps little with the brain of a template (Dice {value}): look '
+        'at the mask',
+    ),
+    QualityNumber(
         'n_pairs',
         math.nan,
         '1',
@@ -288,4 +300,4 @@ OF_KIDNEY: dict[str, dict[str, Any]] = {
     }
 }
 #: Numbers that only a head has: its volume, and its halves.
-ONLY_OF_BRAIN = ('mask_volume', 'asymmetry')
+ONLY_OF_BRAIN = ('mask_volume', 'mask_template_dice', 'asymmetry')

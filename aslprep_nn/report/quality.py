@@ -64,6 +64,7 @@ def measure_quality(results: RunResults) -> tuple[QualityNumber, ...]:
         **_motion(results),
         **_by_tissue(results),
         'mask_volume': _mask_volume(results),
+        'mask_template_dice': results.template_dice,
         'n_pairs': float(results.acquisition.n_measurements),
         'fraction_pairs_left_out': _left_out(results),
         **trust,

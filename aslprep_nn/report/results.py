@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -82,6 +83,8 @@ class RunResults:
         M0 of blood as white matter gives it over that of fluid; None where one is lacking.
     is_suppressed
         True where the background was suppressed; None where that is not stated.
+    template_dice
+        Dice overlap of the mask with the brain of the template [1]; NaN where it is not known.
     organ
         What was imaged.
     estimation
@@ -112,6 +115,7 @@ class RunResults:
     control_over_m0: float | None = None
     white_over_fluid: float | None = None
     is_suppressed: bool | None = None
+    template_dice: float = math.nan
     organ: Organ = Organ.BRAIN
     estimation: Estimation = field(default_factory=Estimation)
     others: Mapping[Estimator, Mapping[str, ParameterMap]] = field(default_factory=dict)
