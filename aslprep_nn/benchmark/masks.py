@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 
-import numpy as np
-from numpy.typing import NDArray
-
 from aslprep_nn.benchmark.progress import one_by_one
 from aslprep_nn.benchmark.scenes import Readout, Scene, Suppression, film
 from aslprep_nn.estimation.benchmark.scenarios import Row, Table
 from aslprep_nn.preprocessing.mask import brain_mask
 from aslprep_nn.preprocessing.reference import mean_control
+from aslprep_nn.quality.template import dice
 from aslprep_nn.simulation.motion import MotionLevel
 
 
@@ -47,8 +45,3 @@ def mask_table(seeds: Sequence[int]) -> Table:
             }
         )
     return Table('mask', f'Is the brain found? Dice, {len(seeds)} seeds.', tuple(rows))
-
-
-def dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    """Measure the overlap of two masks, 0 to 1."""
-    return float(2 * (one & other).sum() / (one.sum() + other.sum()))

@@ -8,6 +8,8 @@ from aslprep_nn.benchmark.corruption import corruption_table
 from aslprep_nn.benchmark.masks import mask_table
 from aslprep_nn.benchmark.motion import ALL_SCENES, QUICK_SCENES, motion_table
 from aslprep_nn.benchmark.routes import largest_voxels_table, routes_table
+from aslprep_nn.benchmark.routes import routes_table
+from aslprep_nn.benchmark.template import template_table
 from aslprep_nn.estimation.benchmark.scenarios import Table
 
 SEEDS = range(5)
@@ -30,5 +32,6 @@ def preprocessing_tables(*, quick: bool) -> Mapping[str, Callable[[], Table]]:
         'corruption': lambda: corruption_table(seeds, 4 if quick else 8),
         'mask': lambda: mask_table(seeds),
         'largest-voxels': lambda: largest_voxels_table(seeds),
+        'template': lambda: template_table(seeds),
         'routes': lambda: routes_table(seeds, (1.0, 10.0) if quick else REPETITION_TIMES),
     }

@@ -52,6 +52,14 @@ class Moves(StrEnum):
     AFFINELY = 'Affine'
 
 
+def repeat_exactly(seed: int) -> None:
+    """Let ANTs use one thread and a seed, so that its results repeat exactly.
+
+    ANTs takes a seed of 0 for the time of day; 1 stands in for it.
+    """
+    ants.config.set_ants_deterministic(on=True, seed_value=seed or 1)
+
+
 def voxels_across(length: float, affine: FloatArray) -> NDArray[np.int_]:
     """Return how many voxels a length [mm] is along each axis, at least one, ``(3,)``."""
     n_voxels = np.round(length / np.linalg.norm(affine[:3, :3], axis=0))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-import ants
 import numpy as np
 from numpy.typing import NDArray
 
 from aslprep_nn.acquisition import VolumeType
 from aslprep_nn.errors import ImageError
 from aslprep_nn.maps import FloatArray
-from aslprep_nn.preprocessing.across_contrasts import HEAD_RADIUS, locate
+from aslprep_nn.preprocessing.across_contrasts import HEAD_RADIUS, locate, repeat_exactly
 from aslprep_nn.preprocessing.brightness import mean_of_present
 from aslprep_nn.preprocessing.groupwise import align_alike
 from aslprep_nn.preprocessing.label_shift import without_label_shift
@@ -71,7 +70,7 @@ def estimate_motion(
     transforms = np.tile(np.eye(4), (volumes.shape[-1], 1, 1))
     if registration_obstacle(reference.shape, affine):
         return transforms
-    ants.config.set_ants_deterministic(on=True, seed_value=seed)
+    repeat_exactly(seed)
     brain = _roughly_brain(reference, affine)
     members_of = _members(volumes, groups)
     types = volume_types or (VolumeType.NOT_AVAILABLE,) * len(transforms)

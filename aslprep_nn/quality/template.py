@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-import ants
 import numpy as np
 from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, signal
 
 from aslprep_nn.maps import FloatArray
-from aslprep_nn.preprocessing.across_contrasts import Moves, mutual_information, register
+from aslprep_nn.preprocessing.across_contrasts import (
+    Moves,
+    mutual_information,
+    register,
+    repeat_exactly,
+)
 from aslprep_nn.preprocessing.motion import registration_obstacle
 from aslprep_nn.preprocessing.resample import resample_volume
 
 #: Edge of the voxels that T1w and template are registered in [mm].
 VOXEL_SIZE = 2.0
+
+#: Steps in which a T1w is searched for the template first [mm], and the least variance of its
+#: values, relative to the largest, with which they correlate: air does with anything.
+SHIFT_STEP, SMALLEST_SHARE = 8.0, 0.05
 
 #: How far around its brain the template, which has no skull, says that a T1w is dark [mm].
 RIM = 8.0
@@ -68,6 +75,27 @@ class Volume(NamedTuple):
     affine: FloatArray
 
 
+class SeenTemplate(NamedTuple):
+    """The brain of the template as a series sees it, and how surely.
+
+    Parameters
+    ----------
+    brain
+        ``(x, y, z)`` on the grid of the series; empty where it was not found.
+    obstacle
+        Why it was not found, as a clause; '' where it was.
+    correlation
+        Of T1w and template.
+    gain
+        How many times as well T1w and series agree as when displaced.
+    """
+
+    brain: NDArray[np.bool_]
+    obstacle: str = ''
+    correlation: float = math.nan
+    gain: float = math.nan
+
+
 def template_overlap(
     mask: NDArray[np.bool_],
     reference: Volume,
@@ -76,46 +104,62 @@ def template_overlap(
     fov_mask: NDArray[np.bool_],
     seed: int,
 ) -> TemplateOverlap:
-    """Compare a brain mask with the brain of MNI152 (Fonov et al. 2011), Dice in the slices.
-
-    The template is registered to the T1w affinely and the T1w to the series rigidly. The brain
-    of the template then comes to the grid of the series by one interpolation. Where one of the
-    registrations has evidently failed, its result says nothing about the mask, and none is given.
+    """Compare a brain mask with the brain of the template, inside the field of view.
 
     Parameters
     ----------
     mask
         The brain of the series, ``(x, y, z)``.
+    reference, t1w, seed
+        As of `bring_template`.
+    fov_mask
+        The voxels that were measured, ``(x, y, z)``; nothing else is compared.
+    """
+    found = bring_template(reference, t1w, seed=seed)
+    if found.obstacle:
+        return TemplateOverlap(obstacle=found.obstacle)
+    return TemplateOverlap(dice(mask & fov_mask, found.brain & fov_mask))
+
+
+def bring_template(reference: Volume, t1w: Volume, *, seed: int) -> SeenTemplate:
+    """Bring the brain of MNI152 (Fonov et al. 2011) to a series by way of a T1w.
+
+    The template is registered to the T1w affinely and the T1w to the series rigidly; its brain
+    then comes to the grid of the series by one interpolation. Where one of the registrations
+    has evidently failed there is no brain, for it would be in the wrong place.
+
+    Parameters
+    ----------
     reference
-        The image it was made from, on the same grid.
+        The image that the series is aligned to; NaN is ignored.
     t1w
         Of the same head, with or without skull; NaN is read as air.
-    fov_mask
-        The voxels that were measured, on the grid of the mask; nothing else is compared.
     seed
         Of the sampling of the metric. With it one thread is used, and results repeat exactly.
     """
-    if registration_obstacle(mask.shape, reference.affine):
-        return TemplateOverlap(obstacle='the series has too few slices or too large voxels')
-    ants.config.set_ants_deterministic(on=True, seed_value=seed)
+    nothing: NDArray[np.bool_] = np.zeros(reference.data.shape, dtype=bool)
+    if registration_obstacle(nothing.shape, reference.affine):
+        return SeenTemplate(nothing, 'the series has too few slices or too large voxels')
+    repeat_exactly(seed)
     head = average_blocks(Volume(np.nan_to_num(t1w.data), t1w.affine), VOXEL_SIZE)
     in_t1w, correlation = find_template(head)
     if correlation < LEAST_CORRELATION:
-        return TemplateOverlap(
-            obstacle='the template could not be registered to it (their correlation is '
+        obstacle = (
+            'the template could not be registered to it (their correlation is '
             f'{correlation:.2f}, at least {LEAST_CORRELATION:g} is needed)'
         )
+        return SeenTemplate(nothing, obstacle, correlation)
     position, gain = find_series(reference, head, around=in_t1w)
     if gain < LEAST_GAIN:
-        return TemplateOverlap(
-            obstacle='it could not be registered to the series (they agree '
-            f'{gain:.2f} times as well as when displaced by {DISPLACEMENT:g} mm, at least '
-            f'{LEAST_GAIN:g} is needed)'
+        obstacle = (
+            f'it could not be registered to the series (they agree {gain:.2f} times as well as '
+            f'when displaced by {DISPLACEMENT:g} mm, at least {LEAST_GAIN:g} is needed)'
         )
-    whole = whole_template()
+        return SeenTemplate(nothing, obstacle, correlation, gain)
     to_template = np.linalg.inv(in_t1w) @ position
-    brain = resample_volume(*whole, mask.shape, reference.affine, to_template) > 0.5
-    return TemplateOverlap(dice(mask & fov_mask, brain & fov_mask))
+    grid = reference.data.shape[:3]
+    brain = resample_volume(*whole_template(), grid, reference.affine, to_template)
+    return SeenTemplate(brain > 0.5, '', correlation, gain)
 
 
 def dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
@@ -164,10 +208,10 @@ def _within_rim(brain: NDArray[np.bool_], affine: FloatArray) -> NDArray[np.bool
 
 
 def find_template(head: Volume) -> tuple[FloatArray, float]:
-    """Register the template to a T1w: rigidly, then affinely.
+    """Register the template to a T1w: by a shift, then rigidly, then affinely.
 
-    Headers do not tell where a head lies. Starts are tried until one ends well: the centre of
-    what is bright, the origin of the world, the middle of the field of view.
+    Mutual information finds what is near, and headers do not tell where a head lies. Of all
+    shifts the one is the start at which both correlate best.
 
     Parameters
     ----------
@@ -180,31 +224,57 @@ def find_template(head: Volume) -> tuple[FloatArray, float]:
     brain and rim of the template.
     """
     template = template_image()
-    best: FloatArray = np.eye(4)
-    correlation = -math.inf
-    for start in _starts(head):
-        found = start
-        for moves in (Moves.RIGIDLY, Moves.AFFINELY):
-            found = register(
-                *(template.data, head.data, template.affine),
-                volume_affine=head.affine,
-                start=found,
-                moves=moves,
-            )
-        reached = _correlation(template, head, found)
-        if reached > correlation:
-            best, correlation = found, reached
-        if correlation >= LEAST_CORRELATION:
-            break
-    return best, correlation
+    found = best_shift(average_blocks(template, SHIFT_STEP), average_blocks(head, SHIFT_STEP))
+    for size, moves in ((2 * VOXEL_SIZE, Moves.RIGIDLY), (VOXEL_SIZE, Moves.AFFINELY)):
+        fixed, moving = average_blocks(template, size), average_blocks(head, size)
+        moved = register(
+            *(fixed.data, moving.data, fixed.affine),
+            volume_affine=moving.affine,
+            start=found,
+            moves=moves,
+        )
+        if _correlation(template, head, moved) > _correlation(template, head, found):
+            found = moved
+    return found, _correlation(template, head, found)
 
 
-def _starts(head: Volume) -> Iterator[FloatArray]:
-    """Yield where the template may be put first, ``(4, 4)`` [mm]."""
-    centre = _centre(whole_template().data > 0, whole_template().affine)
-    yield _shift(_centre(head.data > head.data.mean(), head.affine) - centre)
-    yield np.eye(4)
-    yield _shift(_centre(np.ones(head.data.shape, dtype=bool), head.affine) - centre)
+def best_shift(template: Volume, head: Volume) -> FloatArray:
+    """Return the shift of the template at which it correlates best with a T1w, ``(4, 4)`` [mm].
+
+    Sums over the template's voxels at every shift are convolutions, in steps of its voxels.
+
+    Parameters
+    ----------
+    template
+        Along the axes of the world, in voxels of `SHIFT_STEP`; NaN where it is not known.
+    head
+        The T1w.
+    """
+    low, high = _bounds(head)
+    grid = np.diag([SHIFT_STEP, SHIFT_STEP, SHIFT_STEP, 1.0])
+    grid[:3, 3] = low
+    x, y, z = np.ceil((high - low) / SHIFT_STEP).astype(int) + 1
+    image = np.nan_to_num(resample_volume(*head, (x, y, z), grid))
+    known = np.isfinite(template.data)
+    varying = np.where(known, template.data - np.nanmean(template.data), 0)
+    total, squares, product = (
+        signal.correlate(values, weights, mode='full', method='fft')
+        for values, weights in (
+            (image, known.astype(float)), (image**2, known.astype(float)), (image, varying),
+        )
+    )  # fmt: skip
+    variance = squares - total**2 / known.sum()
+    score = product / np.sqrt(np.maximum(variance, SMALLEST_SHARE * variance.max()))
+    best = np.unravel_index(int(np.argmax(score)), score.shape)
+    steps = np.array(best) - (np.array(known.shape) - 1)
+    return _shift(low + SHIFT_STEP * steps - template.affine[:3, 3])
+
+
+def _bounds(image: Volume) -> tuple[FloatArray, FloatArray]:
+    """Return the lowest and highest world coordinates of the voxels of an image [mm]."""
+    corners = np.stack(np.meshgrid(*((0, n - 1) for n in image.data.shape), indexing='ij'))
+    world = image.affine[:3, :3] @ corners.reshape(3, -1) + image.affine[:3, 3:]
+    return world.min(axis=1), world.max(axis=1)
 
 
 def find_series(reference: Volume, head: Volume, *, around: FloatArray) -> tuple[FloatArray, float]:
