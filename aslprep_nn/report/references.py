@@ -82,6 +82,12 @@ PASZKE = Reference(
     'deep learning library. Adv Neural Inf Process Syst 32:8024-8035.',
 )
 
+FONOV = Reference(
+    'Fonov et al., 2011',
+    'Fonov V, Evans AC, Botteron K, Almli CR, McKinstry RC, Collins DL (2011). Unbiased average '
+    'age-appropriate atlases for pediatric studies. NeuroImage 54(1):313-327.',
+    '10.1016/j.neuroimage.2010.07.033',
+)
 OTSU = Reference(
     'Otsu, 1979',
     'Otsu N (1979). A threshold selection method from gray-level histograms. IEEE Trans Syst Man '
@@ -148,6 +154,6 @@ WU = Reference(
     '10.1214/aos/1176350142',
 )
 WORKS = (
-    ABRAHAM, ALSOP, AVANTS, BENJAMINI, BRETT, BUXTON, CHOW, CLEMENT, GORGOLEWSKI, HAUSMAN, LIU,
-    MAUCHLY, OTSU, PASZKE, POWER, QIN, WANG, WHITE, WONG, WU,
+    ABRAHAM, ALSOP, AVANTS, BENJAMINI, BRETT, BUXTON, CHOW, CLEMENT, FONOV, GORGOLEWSKI, HAUSMAN,
+    LIU, MAUCHLY, OTSU, PASZKE, POWER, QIN, WANG, WHITE, WONG, WU,
 )  # fmt: skip
