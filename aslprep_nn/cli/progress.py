@@ -20,6 +20,7 @@ WORDS = {
     'resample_series': 'resampling',
     'settle_reference': 'settling the reference',
     'mask_brain': 'masking the brain',
+    'compare_mask': 'comparing the mask with a template',
     'screen_pairs': 'looking for corrupted pairs',
     'subtract_pairs': 'subtracting label from control',
     'calibrate_m0': 'calibrating',

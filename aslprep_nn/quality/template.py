@@ -141,7 +141,8 @@ def bring_template(reference: Volume, t1w: Volume, *, seed: int) -> SeenTemplate
     if registration_obstacle(nothing.shape, reference.affine):
         return SeenTemplate(nothing, 'the series has too few slices or too large voxels')
     repeat_exactly(seed)
-    head = average_blocks(Volume(np.nan_to_num(t1w.data), t1w.affine), VOXEL_SIZE)
+    coarse = average_blocks(t1w, VOXEL_SIZE)
+    head = Volume(np.nan_to_num(coarse.data), coarse.affine)
     in_t1w, correlation = find_template(head)
     if correlation < LEAST_CORRELATION:
         obstacle = (

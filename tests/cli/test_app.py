@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from datasets import Subject, write_dataset
@@ -72,6 +73,31 @@ def test_a_bad_run_is_reported_and_the_healthy_one_beside_it_completes(
     }
     assert (output / 'sub-01' / 'perf' / 'sub-01_cbf.nii.gz').exists()
     assert 'aslcontext' in (output / 'sub-02.html').read_text(encoding='utf-8')
+
+
+def test_a_t1w_that_is_broken_or_of_no_use_is_named_and_the_run_goes_on(
+    make_dataset, subject, output
+):
+    root = make_dataset(subject('01'), subject('02'))
+    for label, content in (('01', np.ones((9, 9, 9), dtype=np.float32)), ('02', None)):
+        path = root / f'sub-{label}' / 'anat' / f'sub-{label}_T1w.nii.gz'
+        path.parent.mkdir()
+        if content is None:
+            path.write_bytes(b'no image')
+        else:
+            nib.save(nib.Nifti1Image(content, np.eye(4)), path)
+    ended = run_app(root, output, 'participant', '--nprocs', 2)
+    assert ended.returncode == 0, ended.stderr
+    assert 'WARNING sub-02: sub-02/anat/sub-02_T1w.nii.gz is not readable' in ended.stderr
+    assert 'sub-01: comparing the mask with a template' in ended.stderr
+    assert 'sub-02: comparing the mask with a template' not in ended.stderr
+    pages = {n: (output / f'sub-{n}.html').read_text(encoding='utf-8') for n in ('01', '02')}
+    assert 'through sub-01_T1w.nii.gz: the series has too few slices' in pages['01']
+    assert 'sub-02_T1w.nii.gz is not readable' in pages['02']
+    for label in pages:
+        table = output / f'sub-{label}' / 'perf' / f'sub-{label}_desc-qualitycontrol_cbf.tsv'
+        row = pd.read_csv(table, sep='\t', keep_default_na=False).iloc[0]
+        assert row['mask_template_dice'] == 'n/a'
 
 
 def test_half_the_labeling_efficiency_doubles_cbf(make_dataset, subject, tmp_path):

@@ -75,6 +75,13 @@ def test_the_source_of_m0_is_named(run, route, words):
     assert words in text_of(with_plan(run, M0=route.value)).split('M0 of tissue ')[1]
 
 
+def test_the_template_is_cited_where_the_mask_was_compared_with_it(run):
+    methods = describe_methods(replace(run, template_dice=0.913))
+    assert 'Dice overlap within the slices was 0.91.' in ' '.join(methods.paragraphs)
+    assert [work for work in methods.references if work.cited_as == 'Fonov et al., 2011']
+    assert 'Fonov' not in text_of(run)
+
+
 def test_the_recovery_of_m0_is_stated_with_the_t1_of_tissue(run, relative_run):
     stated = '1 − exp(−TR/T1) to correct its incomplete recovery (repetition time TR 4.8 s, T1 of '
     assert f'{stated}tissue 1.2 s)' in text_of(run)

@@ -21,6 +21,9 @@ def test_flow_that_is_usual_in_a_kidney_is_too_high_for_a_brain(run):
 
 
 def test_volume_and_halves_are_asked_of_heads_only(run):
-    numbers = {n.name: n for n in measure_quality(replace(run, organ=Organ.KIDNEY))}
+    compared = replace(run, template_dice=0.9)
+    assert {n.name: n for n in measure_quality(compared)}['mask_template_dice'].value == 0.9
+    numbers = {n.name: n for n in measure_quality(replace(compared, organ=Organ.KIDNEY))}
+    assert math.isnan(numbers['mask_template_dice'].value)
     assert math.isnan(numbers['mask_volume'].value)
     assert math.isnan(numbers['asymmetry'].value)
