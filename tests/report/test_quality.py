@@ -32,6 +32,14 @@ def test_the_grey_matter_like_cbf_is_near_the_grey_matter_that_was_simulated(run
     assert measured(run)['gm_like_cbf'] == pytest.approx(65, abs=4)
 
 
+def test_a_mask_unlike_the_brain_of_the_template_is_for_people_to_look_at(run):
+    marks = {}
+    for overlap in (0.95, 0.8, math.nan):
+        numbers = {n.name: n for n in measure_quality(replace(run, template_dice=overlap))}
+        marks[overlap] = numbers['mask_template_dice'].mark
+    assert list(marks.values()) == [Mark.GOOD, Mark.LOOK, Mark.UNKNOWN]
+
+
 def test_the_transit_time_counts_only_voxels_that_can_tell_it(run):
     blurred = replace(run, status=np.full_like(run.status, FitStatus.ATT_NOT_IDENTIFIABLE))
     assert math.isnan(measured(blurred)['att_median'])
