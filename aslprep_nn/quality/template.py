@@ -34,7 +34,7 @@ SHIFT_STEP, SMALLEST_SHARE = 8.0, 0.05
 RIM = 8.0
 
 #: Correlation of T1w and template, within brain and rim, from which one is found in the other.
-LEAST_CORRELATION = 0.6
+LEAST_CORRELATION = 0.65
 
 #: A head is found where it agrees better with the T1w by this factor than displaced so far [mm].
 LEAST_GAIN, DISPLACEMENT = 1.1, 20.0
