@@ -8,7 +8,6 @@ from aslprep_nn.benchmark.corruption import corruption_table
 from aslprep_nn.benchmark.masks import mask_table
 from aslprep_nn.benchmark.motion import ALL_SCENES, QUICK_SCENES, motion_table
 from aslprep_nn.benchmark.routes import largest_voxels_table, routes_table
-from aslprep_nn.benchmark.routes import routes_table
 from aslprep_nn.benchmark.template import template_table
 from aslprep_nn.estimation.benchmark.scenarios import Table
 
