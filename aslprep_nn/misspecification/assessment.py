@@ -17,7 +17,13 @@ from aslprep_nn.misspecification.absent import measured_part
 from aslprep_nn.misspecification.limits import limits_of
 from aslprep_nn.misspecification.multiplicity import classify
 from aslprep_nn.misspecification.sandwich_forms import SandwichForm
-from aslprep_nn.misspecification.voxel_tests import COUNT, SCORE_NAMES, SUBSET_NAMES, VoxelTests
+from aslprep_nn.misspecification.voxel_tests import (
+    COUNT,
+    LENGTH,
+    SCORE_NAMES,
+    SUBSET_NAMES,
+    VoxelTests,
+)
 from aslprep_nn.signal.response import Kinetics
 
 #: Noise below this part of all measurements' length is that of single-precision numbers.
@@ -111,7 +117,7 @@ def assess(
     relative_delta_m, acquisitions, absent = measured_part(relative_delta_m, acquisitions)
     repetitions = Repetitions.of(acquisitions)
     n_voxels = len(relative_delta_m)
-    names = (*NAMES, COUNT)
+    names = (*NAMES, COUNT, LENGTH)
     statistics = {name: torch.full((n_voxels,), torch.nan, device=device) for name in names}
     if repetitions.n_timings > 1 and n_voxels:
         tests = VoxelTests(
@@ -130,7 +136,7 @@ def assess(
                     statistics[name][voxels] = values.to(statistics[name])
     complete = statistics.pop(COUNT).nan_to_num(0).int()
     limits = (*absent, *limits_of(repetitions, fit, complete, noise_is_known=noise is not None))
-    silent = _without_noise(relative_delta_m, fit).to(device)
+    silent = fit.noise.to(device) <= ROUNDING * statistics.pop(LENGTH)
     if noise is None and bool(silent.any()):
         statistics = {name: s.masked_fill(silent, torch.nan) for name, s in statistics.items()}
         limits = (*limits, NO_NOISE.format(int(silent.sum())))
@@ -150,15 +156,6 @@ def _require_options(noise: float | Tensor | None, rate: float) -> None:
         problems.append(Problem('assess', 'false_discovery_rate', f'{rate:g}', expected, remedy))
     if problems:
         raise UsageError(problems)
-
-
-def _without_noise(relative_delta_m: Tensor, fit: Fit) -> Tensor:
-    """Find voxels whose measurements differ by no more than rounding, ``(voxel,)``."""
-    length: Tensor = torch.linalg.vector_norm(relative_delta_m, dim=-1)
-    missing = (~torch.isfinite(length)).nonzero().squeeze(-1)
-    present = relative_delta_m[missing].nan_to_num(0, 0, 0)
-    length[missing] = torch.linalg.vector_norm(present, dim=-1)
-    return fit.noise <= ROUNDING * length.to(fit.noise)
 
 
 def _classes(statistics: Mapping[str, Tensor], rate: float) -> Tensor:

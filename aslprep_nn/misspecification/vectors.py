@@ -97,7 +97,10 @@ class RepetitionVectors:
     @cached_property
     def scatter(self) -> Tensor:
         """Sum of squares of the complete repetitions about their mean, ``(voxel,)``."""
-        squares = self.values.square().sum((0, 1))
+        squares = self.values[0].square()
+        for repetition in self.values[1:]:
+            squares.addcmul_(repetition, repetition)  # no copy of all values
+        squares = squares.sum(0)
         return (squares - self.total.square().sum(0) / self.count).clamp(min=0)
 
     @cached_property

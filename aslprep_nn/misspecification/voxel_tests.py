@@ -55,6 +55,8 @@ SCORE_NAMES = {
 }
 #: The name of how many complete repetitions a voxel has.
 COUNT = 'repetitions'
+#: The name of the length of its measurements.
+LENGTH = 'length'
 #: The names of the maps of `Consistency`, in its order.
 SUBSET_NAMES = ('hausman', 'phausman', 'subsetcbf', 'subsetatt')
 
@@ -130,6 +132,7 @@ class VoxelTests:
             **self._consistency(misfit, voxels, third=third, here=here),
             **_score_statistics(scores, len(assumed), raw.vectors.count),
             COUNT: raw.vectors.count,
+            LENGTH: length_of(data),
         }
 
     def _other_form(
@@ -266,6 +269,14 @@ class VoxelTests:
 
     def _double(self, values: Tensor) -> Tensor:
         return values.to(device=self.device, dtype=torch.float64)
+
+
+def length_of(data: Tensor) -> Tensor:
+    """Measure how long the vector of all measurements of a voxel is, ``(voxel,)``; NaN is none."""
+    length: Tensor = torch.linalg.vector_norm(data, dim=-1)
+    if not bool(torch.isfinite(length).all()):
+        length = torch.linalg.vector_norm(data.nan_to_num(0, 0, 0), dim=-1)
+    return length
 
 
 def with_arterial(fit: Fit) -> Tensor:

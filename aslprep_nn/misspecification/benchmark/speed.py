@@ -29,7 +29,7 @@ from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.least_squares import fit_cbf_att
 from aslprep_nn.misspecification.assessment import Assessment, assess
 
-REPEATS = 5
+REPEATS = 12
 #: What the tests of a chunk of voxels call, and what `assess` calls, by its name in the table.
 PARTS = {
     'signal and directions': ('_statistics', ('linearize', 'assumption_directions')),
