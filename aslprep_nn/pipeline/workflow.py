@@ -57,17 +57,10 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
         do.WriteDerivatives,
         run=run,
         settings=settings,
-        reference=still.reference,
-        still=still.series,
-        fov_mask=still.fov_mask,
-        mask=still.mask,
-        delta_m=found.delta_m,
-        m0=found.m0,
         maps=gathered.maps,
         estimation=gathered.estimation,
         trust_summary=trust.summary,
-        confounds=found.confounds,
-        transforms=still.transforms,
+        **_seen_on_the_way(still, found),
     )
     asl.add(
         do.ReportRun,
@@ -81,6 +74,20 @@ def init_asl_wf(run: ASLRun, settings: Settings) -> engine.Workflow:
         overlap=_compare_mask(asl, run, settings, still),
     )
     return asl.workflow
+
+
+def _seen_on_the_way(still: _StillHead, found: _Perfusion) -> dict[str, Output | None]:
+    """Name the images that users get beside the estimates."""
+    return {
+        'reference': still.reference,
+        'still': still.series,
+        'fov_mask': still.fov_mask,
+        'mask': still.mask,
+        'delta_m': found.delta_m,
+        'm0': found.m0,
+        'confounds': found.confounds,
+        'transforms': still.transforms,
+    }
 
 
 def _compare_mask(asl: Recipe, run: ASLRun, settings: Settings, still: _StillHead) -> Output | None:

@@ -85,8 +85,7 @@ def estimate_motion(
         mean = _mean_of(volumes[..., members], affine, within)
         position = locate(mean, reference, affine, brain, before)
         known.update(zip(members, within @ position, strict=True))
-    for index, transform in known.items():
-        transforms[index] = transform
+    transforms[list(known)] = list(known.values())
     return transforms
 
 
