@@ -381,11 +381,13 @@ def test_no_voxels_have_no_statistics():
     assert all(values.shape == (0,) for values in found.statistics.values())
 
 
-def test_without_noise_there_is_nothing_to_test_and_that_is_said():
+@pytest.mark.parametrize('n_missing', [0, 1])
+def test_without_noise_there_is_nothing_to_test_and_that_is_said(n_missing):
     acquisition = pcasl(delays=SHORT_DELAYS, repetitions=4)
     noisy = measure(acquisition, BRAIN, n_voxels=20)
     silent = noisy[:, : len(SHORT_DELAYS)].repeat(1, 4)
     data = torch.cat([silent, noisy])
+    data[:, :n_missing] = torch.nan
     found = assess(data, acquisition, fit_cbf_att(data, acquisition))
     assert all(bool(values[:20].isnan().all()) for values in found.statistics.values())
     assert bool(found.statistics['pmodel'][20:].isfinite().all())
