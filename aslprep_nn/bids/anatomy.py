@@ -32,7 +32,14 @@ def choose_t1w(dataset: Dataset, series: Path) -> Anatomy:
     problems: list[Problem] = []
     for folder in _folders(dataset, series, problems):
         names = content_of(folder, root=dataset.root, problems=problems)
-        images = sorted(path for path in names if IMAGE.fullmatch(path.name))
+        own = f'{series.relative_to(dataset.root).parts[0]}_'
+        foreign = [
+            path for path in names if IMAGE.fullmatch(path.name) and not path.name.startswith(own)
+        ]
+        problems += [_of_another(path, dataset.root) for path in sorted(foreign)]
+        images = sorted(
+            path for path in names if IMAGE.fullmatch(path.name) and path not in foreign
+        )
         for path in images:
             try:
                 check_image(path, dataset.root, dimensions=(3, 4))
@@ -58,6 +65,16 @@ def _folders(dataset: Dataset, series: Path, problems: list[Problem]) -> Iterato
     visits = (path for path in look(subject) if path.name.startswith('ses-'))
     for place in sorted({subject, *visits} - {own}):
         yield place / 'anat'
+
+
+def _of_another(path: Path, root: Path) -> Problem:
+    return Problem(
+        str(path.relative_to(root)),
+        '',
+        'named after another subject',
+        'a T1w of the subject of its folder',
+        'Move it to its subject, or rename it.',
+    )
 
 
 def _without_image(sidecar: Path, root: Path) -> Problem:

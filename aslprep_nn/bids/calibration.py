@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -51,15 +52,27 @@ def read_m0(
         found = _of_series(sidecar, volume_types, VolumeType.CONTROL, M0Route.CONTROL)
     if found is None:
         return None
-    return replace(found, voxel_diagonal=read_diagonal(series, dataset.root))
+    return replace(found, voxel_diagonal=_diagonal(series, dataset.root, sidecar))
 
 
-def reference_problems(m0: M0Plan, options: M0Options) -> list[Problem]:
+def _diagonal(path: Path, root: Path, sidecar: Sidecar) -> float:
+    """Return how far a voxel reaches, as measured: images may have been interpolated [mm]."""
+    stated = sidecar.values.get('AcquisitionVoxelSize')
+    edges = (
+        [each for each in stated if isinstance(each, int | float)]
+        if isinstance(stated, list)
+        else []
+    )
+    return max(read_diagonal(path, root), math.hypot(*edges) if len(edges) == 3 else 0.0)
+
+
+def reference_problems(m0: M0Plan, options: M0Options, series: Path, root: Path) -> list[Problem]:
     """Refuse the fluid of ventricles as the reference where voxels do not fit into them."""
     wanted = options.method is M0Method.REFERENCE and options.reference is ReferenceTissue.FLUID
     if not (wanted and m0.is_measured and m0.voxel_diagonal):
         return []
-    problem = fluid_problem(m0.voxel_diagonal, m0.repetition_times, m0.name)
+    file = str((m0.path or series).relative_to(root))
+    problem = fluid_problem(m0.voxel_diagonal, m0.repetition_times, file)
     return [problem] if problem else []
 
 
@@ -99,7 +112,7 @@ def _separate(sidecar: Sidecar, dataset: Dataset, series: Path) -> M0Plan | None
         series_echo_time=series_echo_time,
         echo_correction=_echo_correction(sidecar, echo_time, series_echo_time),
         scale_correction=scale,
-        voxel_diagonal=max(read_diagonal(each, root) for each in (path, series)),
+        voxel_diagonal=max(_diagonal(path, root, own), _diagonal(series, root, sidecar)),
     )
 
 

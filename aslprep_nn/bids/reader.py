@@ -173,7 +173,7 @@ def _assemble(
     if acquisition is None or m0 is None:
         return None
     sidecar.problems += testing_problems(series.name, acquisition, settings)
-    sidecar.problems += reference_problems(m0, settings.physics.m0)
+    sidecar.problems += reference_problems(m0, settings.physics.m0, series, root)
     anatomy = _anatomy(dataset, series, settings, volume_types=context.volume_types, m0=m0)
     facts = _PlanFacts(
         volume_types=context.volume_types,

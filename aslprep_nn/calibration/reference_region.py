@@ -102,10 +102,11 @@ def fluid_problem(
     longest = max(limit for since, limit in LONGEST_DIAGONALS if shortest >= since)
     if diagonal <= longest:
         return None
+    at_least = ' at the shortest' if len(set(repetition_times)) > 1 else ''
     return Problem(
         file,
-        f'voxels for a reference region of {ReferenceTissue.FLUID.label}',
-        f'{diagonal:.1f} mm from corner to corner, repeated every {shortest:g} s',
+        f'voxels of M0 and series for a reference region of {ReferenceTissue.FLUID.label}',
+        f'{diagonal:.1f} mm from corner to corner, M0 repeated every {shortest:g} s{at_least}',
         f'{longest:g} mm or less at this repetition time, to hold nothing but fluid',
         OTHER_REGION,
     )

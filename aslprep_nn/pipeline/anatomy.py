@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aslprep_nn.pipeline.images import load, load_mask, load_series
-from aslprep_nn.quality.template import Volume, template_overlap
+from aslprep_nn.quality.template import TemplateOverlap, Volume, template_overlap
 
 
 class ComparedMask(NamedTuple):
@@ -18,14 +18,20 @@ class ComparedMask(NamedTuple):
 def compare_mask(
     *, mask: Path, fov_mask: Path, reference: Path, t1w: Path, seed: int, folder: Path
 ) -> ComparedMask:
-    """Compare the brain mask with the brain of the template, by way of the T1w."""
+    """Compare the brain mask with the brain of the template, by way of the T1w.
+
+    Estimates do not depend on it: where a library gives up, the run goes on, and says so.
+    """
     head = load_series(t1w)
-    found = template_overlap(
-        load_mask(mask),
-        Volume(*load(reference)),
-        Volume(head.data[..., 0], head.affine),
-        fov_mask=load_mask(fov_mask),
-        seed=seed,
-    )
+    try:
+        found = template_overlap(
+            load_mask(mask),
+            Volume(*load(reference)),
+            Volume(head.data[..., 0], head.affine),
+            fov_mask=load_mask(fov_mask),
+            seed=seed,
+        )
+    except (RuntimeError, ValueError, MemoryError) as error:
+        found = TemplateOverlap(obstacle=f'its registration failed ({error})')
     (folder / 'template_overlap.json').write_text(found.as_json(), encoding='utf-8')
     return ComparedMask(folder / 'template_overlap.json')

@@ -21,7 +21,7 @@ NOTHING_BUT_NOISE, SWAPPED = 0.4, 0.6
 #: which ASL finds between 100 and 500 (Odudu et al. 2018).
 POSSIBLE_CBF = {Organ.BRAIN: (10.0, 150.0), Organ.KIDNEY: (30.0, 800.0)}
 
-#: Two regions whose M0 of blood differs by more than this share were not both found.
+#: Two regions were not both found where one gives more by this share than the other.
 LARGEST_DISAGREEMENT = 0.25
 
 #: Share of grey-matter-like voxels at a bound of ATT, from which it is the map that is there.
@@ -142,7 +142,7 @@ def _level(run: MeasuredRun) -> Finding | None:
 def _region(run: MeasuredRun) -> Finding | None:
     """Believe M0 of blood from fluid only where white matter gives nearly the same."""
     ratio = run.white_over_fluid
-    if ratio is None or abs(1 / ratio - 1) <= LARGEST_DISAGREEMENT:
+    if ratio is None or max(ratio, 1 / ratio) <= 1 + LARGEST_DISAGREEMENT:
         return None
     return Finding(
         Gate.M0_REGION,

@@ -26,6 +26,9 @@ from aslprep_nn.preprocessing.resample import resample_volume
 #: Edge of the voxels that T1w and template are registered in [mm].
 VOXEL_SIZE = 2.0
 
+#: No T1w is longer than this along any axis of the world [mm].
+LARGEST_EXTENT = 1000.0
+
 #: Steps in which a T1w is searched for the template first [mm], and the least variance of its
 #: values, relative to the largest, with which they correlate: air does with anything.
 SHIFT_STEP, SMALLEST_SHARE = 8.0, 0.05
@@ -133,16 +136,20 @@ def bring_template(reference: Volume, t1w: Volume, *, seed: int) -> SeenTemplate
     reference
         The image that the series is aligned to; NaN is ignored.
     t1w
-        Of the same head, with or without skull; NaN is read as air.
+        Of the same head, with or without skull; what is not finite is read as air.
     seed
         Of the sampling of the metric. With it one thread is used, and results repeat exactly.
     """
     nothing: NDArray[np.bool_] = np.zeros(reference.data.shape, dtype=bool)
     if registration_obstacle(nothing.shape, reference.affine):
         return SeenTemplate(nothing, 'the series has too few slices or too large voxels')
+    extent = float(np.ptp(_bounds(t1w), axis=0).max())
+    if extent > LARGEST_EXTENT:
+        obstacle = f'it is {extent:.4g} mm long, at most {LARGEST_EXTENT:g} mm can be a head'
+        return SeenTemplate(nothing, obstacle)
     repeat_exactly(seed)
     coarse = average_blocks(t1w, VOXEL_SIZE)
-    head = Volume(np.nan_to_num(coarse.data), coarse.affine)
+    head = Volume(np.where(np.isfinite(coarse.data), coarse.data, 0), coarse.affine)
     in_t1w, correlation = find_template(head)
     if correlation < LEAST_CORRELATION:
         obstacle = (

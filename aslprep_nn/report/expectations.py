@@ -251,7 +251,7 @@ EXPECTATIONS = (
         'to the series through the T1w; not known without one.',
         label='Overlap with the template',
         if_low='the brain mask overlaps little with the brain of a template (Dice {value}): look '
-        'at the mask',
+        'at the mask, and whether the T1w is of this head',
     ),
     QualityNumber(
         'n_pairs',

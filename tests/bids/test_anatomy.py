@@ -143,3 +143,12 @@ def test_differences_alone_show_nothing_to_register(make_dataset, subject):
     root = make_dataset(one)
     add(root, 'sub-01_T1w.nii.gz')
     assert read(root).anatomy == Anatomy()
+
+
+def test_a_t1w_of_another_subject_is_named_and_not_taken(sessions):
+    add(sessions, 'sub-01_T1w.nii.gz').rename(sessions / 'sub-01' / 'anat' / 'sub-02_T1w.nii.gz')
+    found = chosen(sessions)
+    assert found.t1w is None
+    (problem,) = found.problems
+    assert problem.file == 'sub-01/anat/sub-02_T1w.nii.gz'
+    assert problem.found == 'named after another subject'

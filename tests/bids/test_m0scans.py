@@ -153,9 +153,23 @@ def test_fluid_as_the_reference_is_refused_before_anything_runs_where_voxels_are
             assert isinstance(reading, ASLRun)
             continue
         (problem,) = reading.problems
-        assert problem.file == 'sub-01_run-1_m0scan.nii.gz'
-        assert problem.found == f'{diagonal} mm from corner to corner, repeated every 6 s'
+        assert problem.file == 'sub-01/perf/sub-01_run-1_m0scan.nii.gz'
+        assert problem.found == f'{diagonal} mm from corner to corner, M0 repeated every 6 s'
         assert '--m0-method voxelwise' in problem.remedy
+
+
+@pytest.mark.parametrize('of', ['asl', 'm0scan'])
+def test_voxels_are_as_large_as_they_were_measured_not_as_they_were_interpolated(perf, of):
+    add(perf, 'run-1_')
+    for image in ('asl', 'm0scan'):
+        rescale(perf / f'sub-01_run-1_{image}.nii.gz', 0.5)
+    fluid = {'method': M0Method.REFERENCE, 'reference': ReferenceTissue.FLUID}
+    assert isinstance(read(perf, **fluid), ASLRun)
+    change(perf / f'sub-01_run-1_{of}.json', AcquisitionVoxelSize=[6, 6, 7.0])
+    (problem,) = read(perf, **fluid).problems
+    assert problem.found.startswith('11.0 mm from corner to corner')
+    change(perf / f'sub-01_run-1_{of}.json', AcquisitionVoxelSize='6 x 6 x 7')
+    assert isinstance(read(perf, **fluid), ASLRun)
 
 
 def test_a_broken_sidecar_is_refused_once_its_image_is_taken(perf):

@@ -76,7 +76,9 @@ def test_voxels_in_which_fluid_is_not_alone_are_refused_where_it_recovers_little
     fine = head_of_water(3, FINE)
     m0 = m0_of(fine, fine.m0_volumes((4.0,)), plan(4.0), FLUID_REFERENCE).m0
     assert blood_over_truth(fine, m0) == pytest.approx(1, abs=0.02)
-    with pytest.raises(ImageError, match=r'7\.0 mm from corner to corner, repeated every 1\.5 s'):
+    with pytest.raises(
+        ImageError, match=r'7\.0 mm from corner to corner, M0 repeated every 1\.5 s'
+    ):
         m0_of(fine, fine.m0_volumes((1.5,)), plan(1.5), FLUID_REFERENCE)
 
 

@@ -17,6 +17,20 @@ def save(path: Path, data: np.ndarray, affine: np.ndarray) -> Path:
     return path
 
 
+def test_a_library_that_gives_up_costs_the_number_and_not_the_run(tmp_path, monkeypatch):
+    def give_up(*_, **__):
+        raise RuntimeError('no overlap')
+
+    monkeypatch.setattr(anatomy, 'template_overlap', give_up)
+    image = save(tmp_path / 'image.nii.gz', np.ones((4, 5, 6), dtype='u1'), AFFINE)
+    done = anatomy.compare_mask(
+        mask=image, fov_mask=image, reference=image, t1w=image, seed=0, folder=tmp_path
+    )
+    found = TemplateOverlap.from_json(done.overlap.read_text())
+    assert np.isnan(found.dice)
+    assert found.obstacle == 'its registration failed (no overlap)'
+
+
 def test_the_step_compares_mask_and_template_through_the_first_volume_of_the_t1w(
     tmp_path, monkeypatch
 ):

@@ -1,6 +1,7 @@
 """A brain mask is compared with the brain of a template, or it is said why it is not."""
 
 import math
+import re
 from functools import partial
 
 import numpy as np
@@ -114,6 +115,14 @@ def test_what_was_not_measured_is_not_compared(overlap, brain):
     slab[..., 10:16] = True
     assert overlap(brain & slab).dice < 0.6
     assert overlap(brain & slab, fov_mask=slab).dice > 0.97
+
+
+def test_a_t1w_in_another_unit_is_named_and_not_searched(reference, t1w):
+    found = bring_template(
+        reference, Volume(t1w.data, np.diag([1e3, 1e3, 1e3, 1]) @ t1w.affine), seed=1
+    )
+    assert not found.brain.any()
+    assert re.fullmatch(r'it is \S+ mm long, at most 1000 mm can be a head', found.obstacle)
 
 
 def test_a_t1w_that_shows_no_head_says_nothing_of_the_mask(reference, monkeypatch):
