@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from aslprep_nn.acquisition import Acquisition
 from aslprep_nn.errors import Problem, UsageError
 from aslprep_nn.estimation.fit import Fit
 from aslprep_nn.estimation.repetitions import Repetitions
-from aslprep_nn.estimation.voxel_groups import voxel_groups
+from aslprep_nn.estimation.voxel_groups import VoxelGroup, voxel_groups
 from aslprep_nn.misspecification.absent import measured_part
 from aslprep_nn.misspecification.limits import limits_of
 from aslprep_nn.misspecification.multiplicity import classify
@@ -130,10 +130,7 @@ def assess(
             form,
             torch.device(device),
         )
-        for group in voxel_groups(n_voxels, slice_delay, t1_tissue):
-            for voxels, found in tests.of(group):
-                for name, values in found.items():
-                    statistics[name][voxels] = values.to(statistics[name])
+        _fill(statistics, tests, voxel_groups(n_voxels, slice_delay, t1_tissue))
     complete = statistics.pop(COUNT).nan_to_num(0).int()
     limits = (*absent, *limits_of(repetitions, fit, complete, noise_is_known=noise is not None))
     silent = fit.noise.to(device) <= ROUNDING * statistics.pop(LENGTH)
@@ -142,6 +139,17 @@ def assess(
         limits = (*limits, NO_NOISE.format(int(silent.sum())))
     classes = _classes(statistics, false_discovery_rate)
     return Assessment(statistics, classes, limits, complete)
+
+
+@torch.inference_mode()
+def _fill(
+    statistics: Mapping[str, Tensor], tests: VoxelTests, groups: Iterable[VoxelGroup]
+) -> None:
+    """Write down what the tests find; without the bookkeeping that derivatives would need."""
+    for group in groups:
+        for voxels, found in tests.of(group):
+            for name, values in found.items():
+                statistics[name][voxels] = values.to(statistics[name])
 
 
 def _require_options(noise: float | Tensor | None, rate: float) -> None:

@@ -45,7 +45,7 @@ from aslprep_nn.signal.response import Kinetics
 from aslprep_nn.testability import FEWEST_FOR_SANDWICH
 
 #: Measurements of the voxels handled at once: what a processor's cache or an accelerator holds.
-CPU_CHUNK, ACCELERATOR_CHUNK = 2**19, 2**26
+CPU_CHUNK, ACCELERATOR_CHUNK = 3 * 2**18, 2**26
 #: The names of the score tests' maps, t and p, in the order of `Assumption`.
 SCORE_NAMES = {
     Assumption.TISSUE_DECAY: ('tdecay', 'pdecay'),

@@ -401,3 +401,11 @@ def test_a_noise_or_a_rate_that_cannot_be_one_is_refused_by_name():
     fit = fit_cbf_att(data, acquisition)
     with pytest.raises(UsageError, match=r'(?s)noise.*-1.*false_discovery_rate.*2'):
         assess(data, acquisition, fit, noise=-1.0, false_discovery_rate=2.0)
+
+
+def test_what_was_found_can_be_worked_with():
+    acquisition = pcasl(repetitions=4)
+    data = measure(acquisition, n_voxels=300)
+    found = assess(data, acquisition, fit_cbf_att(data, acquisition))
+    assert not any(values.is_inference() for values in found.statistics.values())
+    assert not found.classes.is_inference()
