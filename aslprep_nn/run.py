@@ -85,10 +85,10 @@ class M0Plan:
         return self.path.name if self.path else self.route.value
 
     @property
-    def echo_times(self) -> tuple[float, float]:
-        """Of the M0 volumes and of the series [s]; 0 where they are not both stated."""
+    def echo_times(self) -> tuple[float, float] | None:
+        """Of the M0 volumes and of the series [s]; None where they are not both stated."""
         if self.echo_time is None or self.series_echo_time is None:
-            return 0.0, 0.0
+            return None
         return self.echo_time, self.series_echo_time
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -41,8 +41,6 @@ AIR, AIR_T1 = 0.01, 1.2
 GREY_MATTER, SCALP = (0.98, 1.33), (0.5, 0.4)
 
 COARSE = replace(PROTOCOLS[Preset.DEMO][0], n_pairs=1)
-
-
 #: What a head needs [mm].
 FIELD_OF_VIEW = (196.0, 224.0, 120.0)
 
@@ -148,8 +146,9 @@ def largest_voxels_table(seeds: Sequence[int]) -> Table:
         ratio
         for seed in one_by_one(seeds, 'heads')
         for edges, seconds in LARGEST_VOXELS
-        for ratio in _by_region(head_of_water(seed, _with_voxels(edges)), seconds)
-        if ReferenceTissue.FLUID.label in ratio.route
+        for ratio in _by_region(
+            head_of_water(seed, _with_voxels(edges)), seconds, [ReferenceTissue.FLUID]
+        )
     ]
     rows = [
         _row([ratio for ratio in found if ratio.route == route])
@@ -188,12 +187,14 @@ def _edges(head: Head) -> str:
     return ' x '.join(f'{edge:g}' for edge in head.protocol.grid.voxel_size) + ' mm'
 
 
-def _by_region(head: Head, seconds: float) -> Iterator[Ratio]:
+def _by_region(
+    head: Head, seconds: float, tissues: Iterable[ReferenceTissue] = ReferenceTissue
+) -> Iterator[Ratio]:
     volumes = head.m0_volumes((seconds,))
     plan = M0Plan(M0Route.SEPARATE, repetition_times=(seconds,))
     diagonal = voxel_diagonal(head.protocol.grid.affine)
     is_refused = fluid_problem(diagonal, plan.repetition_times, 'M0')
-    for tissue in ReferenceTissue:
+    for tissue in tissues:
         if tissue is ReferenceTissue.FLUID and is_refused:
             continue
         options = M0Options(method=M0Method.REFERENCE, reference=tissue)

@@ -30,16 +30,12 @@ def choose_t1w(dataset: Dataset, series: Path) -> Anatomy:
         An ``_asl`` image of it.
     """
     problems: list[Problem] = []
+    own = f'{series.relative_to(dataset.root).parts[0]}_'
     for folder in _folders(dataset, series, problems):
         names = content_of(folder, root=dataset.root, problems=problems)
-        own = f'{series.relative_to(dataset.root).parts[0]}_'
-        foreign = [
-            path for path in names if IMAGE.fullmatch(path.name) and not path.name.startswith(own)
-        ]
-        problems += [_of_another(path, dataset.root) for path in sorted(foreign)]
-        images = sorted(
-            path for path in names if IMAGE.fullmatch(path.name) and path not in foreign
-        )
+        found = sorted(path for path in names if IMAGE.fullmatch(path.name))
+        images = [path for path in found if path.name.startswith(own)]
+        problems += [_of_another(path, dataset.root) for path in found if path not in images]
         for path in images:
             try:
                 check_image(path, dataset.root, dimensions=(3, 4))

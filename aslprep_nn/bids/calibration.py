@@ -12,7 +12,7 @@ from aslprep_nn.bids.image import check_image, check_overlap, read_diagonal
 from aslprep_nn.bids.m0scans import choose_m0scan
 from aslprep_nn.bids.philips import m0_scale_correction
 from aslprep_nn.bids.query import Dataset, associated
-from aslprep_nn.bids.sidecar import IN_SECONDS, Sidecar, read_sidecar
+from aslprep_nn.bids.sidecar import IN_SECONDS, Sidecar, is_number, read_sidecar
 from aslprep_nn.calibration.m0 import echo_correction
 from aslprep_nn.calibration.reference_region import fluid_problem
 from aslprep_nn.constants import DEFAULT_FIELD, T2_STAR, Quantity, at_field
@@ -58,11 +58,7 @@ def read_m0(
 def _diagonal(path: Path, root: Path, sidecar: Sidecar) -> float:
     """Return how far a voxel reaches, as measured: images may have been interpolated [mm]."""
     stated = sidecar.values.get('AcquisitionVoxelSize')
-    edges = (
-        [each for each in stated if isinstance(each, int | float)]
-        if isinstance(stated, list)
-        else []
-    )
+    edges = [float(each) for each in stated if is_number(each)] if isinstance(stated, list) else []
     return max(read_diagonal(path, root), math.hypot(*edges) if len(edges) == 3 else 0.0)
 
 

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 from aslprep_nn.bids.vendors import where_to_find
 from aslprep_nn.errors import MetadataError, Problem
@@ -87,8 +88,8 @@ class Sidecar:
         value = self.values.get(field)
         if value is None:
             return None
-        if _is_number(value):
-            return float(value)  # type: ignore[arg-type]
+        if is_number(value):
+            return float(value)
         self.complain(field, expected, 'Write one finite number without quotes.')
         return None
 
@@ -98,7 +99,7 @@ class Sidecar:
         if value is None:
             return None
         entries = value if isinstance(value, list) else [value]
-        if not entries or not all(_is_number(entry) for entry in entries):
+        if not entries or not all(is_number(entry) for entry in entries):
             self.complain(field, 'finite numbers', 'Write numbers without quotes.')
             return None
         times = tuple(float(entry) for entry in entries)  # type: ignore[arg-type]
@@ -231,10 +232,11 @@ def read_text(path: Path, shown: str, expected: str) -> str:
     raise MetadataError(Problem(shown, '', found, expected, remedy))
 
 
-def _is_number(value: Json) -> bool:
+def is_number(value: Json) -> TypeGuard[int | float]:
     """Say whether a value is a finite number that a float can hold; JSON integers may not be."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
 
 
 def _shown(value: Json) -> str:

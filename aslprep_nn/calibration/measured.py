@@ -123,10 +123,11 @@ def _of_blood(
     volumes: FloatArray, regions: dict[ReferenceTissue, Mask], plan: M0Plan, options: M0Options
 ) -> dict[ReferenceTissue, float]:
     """Measure M0 of blood in each region [units of the series]."""
+    echo_times = plan.echo_times or (0.0, 0.0)
     return {
         tissue: options.scale
         * blood_from_region(
-            volumes, plan.repetition_times, region, tissue=tissue, echo_times=plan.echo_times
+            volumes, plan.repetition_times, region, tissue=tissue, echo_times=echo_times
         )
         for tissue, region in regions.items()
     }
@@ -140,7 +141,7 @@ def _about_blood(
 ) -> list[str]:
     """Say where M0 of blood was measured, and with what it was compared."""
     about = ''
-    if not any(plan.echo_times):
+    if plan.echo_times is None:
         about = ' Echo times are not stated, so T2* was not corrected.'
     said = [
         f'M0 of blood is {blood[options.reference]:.4g}, from '

@@ -132,7 +132,7 @@ class VoxelTests:
             **self._consistency(misfit, voxels, third=third, here=here),
             **_score_statistics(scores, len(assumed), raw.vectors.count),
             COUNT: raw.vectors.count,
-            LENGTH: length_of(data),
+            LENGTH: _length_of(data),
         }
 
     def _other_form(
@@ -271,7 +271,7 @@ class VoxelTests:
         return values.to(device=self.device, dtype=torch.float64)
 
 
-def length_of(data: Tensor) -> Tensor:
+def _length_of(data: Tensor) -> Tensor:
     """Measure how long the vector of all measurements of a voxel is, ``(voxel,)``; NaN is none."""
     length: Tensor = torch.linalg.vector_norm(data, dim=-1)
     if not bool(torch.isfinite(length).all()):
