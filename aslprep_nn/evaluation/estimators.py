@@ -129,15 +129,15 @@ def baselines(series: PerfusionSeries) -> Iterator[tuple[Key, Estimates]]:
     """
     plain = series.measurements()
     fit = least_squares(plain)
-    yield Key(Family.AS_SHIPPED), _images(series, fit)
-    bounded = _bounded(_images(series, fit))
+    yield Key(Family.AS_SHIPPED), of_fit(series, fit)
+    bounded = _bounded(of_fit(series, fit))
     yield Key(Family.LEAST_SQUARES), bounded
-    yield Key(Family.POSTERIOR), _images(series, fit_posterior_mean(plain, series.voxel_noise))
+    yield Key(Family.POSTERIOR), of_fit(series, fit_posterior_mean(plain, series.voxel_noise))
     yield Key(Family.SMOOTHED, (0.0,)), bounded
     for sigma in SIGMAS:
         smooth = least_squares(series.smoothed(sigma))
-        yield Key(Family.SMOOTHED, (sigma,)), _bounded(_images(series, smooth))
-    yield Key(Family.HYBRID_AS_SHIPPED), _images(series, fit_hybrid(series))
+        yield Key(Family.SMOOTHED, (sigma,)), _bounded(of_fit(series, smooth))
+    yield Key(Family.HYBRID_AS_SHIPPED), of_fit(series, fit_hybrid(series))
 
 
 def hybrid_sweep(
@@ -170,7 +170,7 @@ def _join(parts: list[Measurements]) -> Measurements:
 def _denoised(series: PerfusionSeries) -> Iterator[tuple[Key, Estimates]]:
     for strength in STRENGTHS:
         fit = least_squares(denoised(series, strength))
-        yield Key(Family.TOTAL_VARIATION, (strength,)), _bounded(_images(series, fit))
+        yield Key(Family.TOTAL_VARIATION, (strength,)), _bounded(of_fit(series, fit))
 
 
 def _on_stacks(
@@ -222,8 +222,8 @@ def _bounded(found: Estimates) -> Estimates:
     return found._replace(values=torch.stack([cbf.clamp(max=MOST_FLOW), att]))
 
 
-def _images(series: PerfusionSeries, fit: Fit) -> Estimates:
-    """Put the voxels of a fit into their places."""
+def of_fit(series: PerfusionSeries, fit: Fit) -> Estimates:
+    """Put the voxels of a fit into their places, ``(parameter, slice, x, y)``."""
     maps = torch.stack([_stacked(fit.parameters), _stacked(fit.std)])
     return Estimates(*series.image(maps, torch.nan))
 

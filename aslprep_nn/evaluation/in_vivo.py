@@ -22,33 +22,20 @@ from torch import Tensor
 from aslprep_nn.acquisition import Acquisition, LabelingType
 from aslprep_nn.calibration.m0 import relative_to_m0
 from aslprep_nn.errors import Problem, UsageError
-from aslprep_nn.estimation.benchmark.scenarios import Row, Table
+from aslprep_nn.estimation.benchmark.scenarios import Table
 from aslprep_nn.estimation.common_noise import common_noise
 from aslprep_nn.estimation.repetitions import Repetitions
 from aslprep_nn.estimation.series import PerfusionSeries
-from aslprep_nn.evaluation.estimators import Family, Key, baselines, by_network, least_squares
-from aslprep_nn.evaluation.scores import Parameter
-from aslprep_nn.evaluation.tables import UNITS
-from aslprep_nn.maps import FitStatus
+from aslprep_nn.evaluation.estimators import Family, least_squares
+from aslprep_nn.evaluation.halving import Halved, distance_rows, estimates, is_told
 from aslprep_nn.network.model import AmplitudeAwareNetwork
-from aslprep_nn.simulation.lesions import MOST_FLOW
 
 #: Derivatives of the app, as they end.
 DELTA_M, M0, MASK = (
     f'_desc-{name}.nii.gz' for name in ('deltam_asl', 'preproc_m0scan', 'brain_mask')
 )
-#: Sigma of the smoothed reference [voxel].
-REFERENCE_SIGMA = 0.7
 #: Halves of fewer repetitions tell no noise.
 FEWEST_REPETITIONS = 4
-COMPARED = (
-    Family.LEAST_SQUARES,
-    Family.POSTERIOR,
-    Family.SMOOTHED,
-    Family.HYBRID_AS_SHIPPED,
-    Family.LEAST_ERROR,
-    Family.LEAST_BIAS,
-)
 
 
 @dataclass(frozen=True)
@@ -106,61 +93,23 @@ def read_scans(folder: Path) -> list[Scan]:
 
 
 def stability(scan: Scan, network: AmplitudeAwareNetwork | None) -> Stability:
-    """Estimate a run from all repetitions and from either half, and compare.
-
-    Distances are root mean squares over the voxels where least squares converged on all data,
-    averaged over both halves.
-    """
-    series = scan.series
-    reference = least_squares(series.measurements())
-    told = (reference.status == FitStatus.CONVERGED) | (reference.status == FitStatus.ON_KINK)
-    everything = _estimates(series, network, told)
-    halves = [_estimates(_half(series, parity), network, told) for parity in (0, 1)]
-    plain, smooth = Key(Family.LEAST_SQUARES), Key(Family.SMOOTHED, (REFERENCE_SIGMA,))
-    rows = []
-    for key in halves[0]:
-        row: Row = {'from half of the data': _name(key)}
-        references = {
-            'LSQ of all': (everything[plain], everything[plain]),
-            'LSQ of the other half': (halves[1][plain], halves[0][plain]),
-            f'LSQ σ {REFERENCE_SIGMA:g} of all': (everything[smooth], everything[smooth]),
-        }
-        for name, pair in references.items():
-            moved = [_distance(half[key], other) for half, other in zip(halves, pair, strict=True)]
-            for parameter in Parameter:
-                factor, unit = UNITS[parameter]
-                distance = factor * sum(one[parameter] for one in moved) / len(moved)
-                row[f'{parameter.name} to {name} [{unit}]'] = f'{distance:.3g}'
-        rows.append(row)
+    """Estimate a run from all repetitions and from either half, and compare."""
+    whole, two = halved(scan)
+    told = is_told(whole)
+    everything = estimates(whole, network, told)
+    halves = [estimates(half, network, told) for half in two]
     question = (
         f'{scan.name}: root mean square distance of maps from half of the repetitions to '
         f'least-squares maps, {int(told.sum())} voxels where least squares converged.'
     )
     shown = (Family.LEAST_SQUARES, Family.LEAST_ERROR)
-    kept = {family: everything[Key(family)] for family in shown if Key(family) in everything}
-    return Stability(scan, Table('stability', question, tuple(rows)), kept)
+    kept = {family: everything[family] for family in shown if family in everything}
+    return Stability(scan, Table('stability', question, distance_rows(everything, halves)), kept)
 
 
-def _estimates(
-    series: PerfusionSeries, network: AmplitudeAwareNetwork | None, told: Tensor
-) -> dict[Key, Tensor]:
-    """Estimate a series, ``(parameter, voxel)``, in voxels that are told."""
-    found = dict(baselines(series))
-    if network is not None:
-        found.update(by_network(network, series))
-    return {
-        key: one.values[:, series.inside][:, told]
-        for key, one in found.items()
-        if key.family in COMPARED and key.setting != (0.0,)
-    }
-
-
-def _distance(one: Tensor, other: Tensor) -> list[float]:
-    """Compare two estimates, ``(parameter, voxel)``, where both exist; flow up to a limit."""
-    limit = torch.tensor([MOST_FLOW, torch.inf]).to(one).unsqueeze(-1)
-    change = torch.minimum(one, limit) - torch.minimum(other, limit)
-    distances: list[float] = change.square().nanmean(1).sqrt().tolist()
-    return distances
+def halved(scan: Scan) -> Halved:
+    """Split a run into its even and its odd repetitions."""
+    return Halved(scan.series, (_half(scan.series, 0), _half(scan.series, 1)))
 
 
 def _half(series: PerfusionSeries, parity: int) -> PerfusionSeries:
@@ -233,9 +182,3 @@ def _sibling(path: Path, ending: str) -> Path:
 
 def _array(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     return np.asarray(nib.load(path).dataobj, dtype=np.float32)
-
-
-def _name(key: Key) -> str:
-    if key.family is Family.SMOOTHED:
-        return f'LSQ σ {key.setting[0]:g}'
-    return str(key.family)

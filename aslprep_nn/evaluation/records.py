@@ -17,6 +17,7 @@ def score_records(found: Evaluation) -> Iterator[Record]:
     experiments = {
         'physics known': found.known,
         'correlated noise': found.correlated,
+        'fine structure': found.fine,
         'wrong physics': found.wrong,
         'protocols': found.protocols,
         'voxelwise random': found.voxelwise,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from aslprep_nn.evaluation.attainable import least_loss
 from aslprep_nn.evaluation.conditions import (
     CORRELATED,
     MAIN_PROTOCOL,
@@ -27,9 +28,10 @@ from aslprep_nn.evaluation.phantoms import (
     draw_brains,
     uniform,
     voxelwise,
+    with_fine_structure,
     with_lesions,
 )
-from aslprep_nn.evaluation.scores import Results
+from aslprep_nn.evaluation.scores import Parameter, Results
 from aslprep_nn.network.model import AmplitudeAwareNetwork
 from aslprep_nn.simulation.held_out import HELD_OUT_PROTOCOLS
 from aslprep_nn.simulation.kinds import LesionKind
@@ -56,7 +58,7 @@ class Effort:
     central_snr
         Of correlated noise and of lesions.
     n_known, n_correlated, n_wrong, n_protocol, n_lesions
-        Phantoms of each condition.
+        Phantoms of each condition; those with fine structure are as many as with correlated noise.
     factors
         True over assumed constant, one at a time.
     total_variation
@@ -108,10 +110,14 @@ class Evaluation:
         Physics known and noise independent, by SNR.
     correlated
         Physics known and noise shared by neighbours, by SNR.
+    fine
+        Physics known, flow and arrival changing from voxel to voxel, by SNR.
     wrong
         One constant wrong at a time.
     protocols, voxelwise
         Every held-out protocol, on brains and on phantoms whose neighbours tell nothing.
+    least_losses
+        Loss over the bound that no estimator can go below, for each of ``voxelwise``.
     foci, late_foci, tumours
         Lesions by SNR.
     correlation
@@ -123,9 +129,11 @@ class Evaluation:
 
     known: tuple[Results, ...]
     correlated: tuple[Results, ...]
+    fine: tuple[Results, ...]
     wrong: tuple[Results, ...]
     protocols: tuple[Results, ...]
     voxelwise: tuple[Results, ...]
+    least_losses: tuple[Mapping[Parameter, float], ...]
     foci: tuple[LesionResults, ...]
     late_foci: tuple[LesionResults, ...]
     tumours: tuple[LesionResults, ...]
@@ -162,7 +170,9 @@ def evaluate(
         for factor in effort.factors
     ]
     few = brains.at(slice(effort.n_protocol))
+    grainy = with_fine_structure(brains.at(slice(effort.n_correlated)), seed + 2)
     scattered = voxelwise(few, seed + 1)
+    random = [Condition(VOXELWISE_SNR, name) for name in HELD_OUT_PROTOCOLS]
     foci, late_foci, tumours = (
         bench.lesions(brains.at(slice(effort.n_lesions)), kinds, n)
         for kinds, n in ((FOCI, N_FOCI), (LATE_FOCI, N_FOCI), (TUMOURS, N_TUMOURS))
@@ -171,14 +181,14 @@ def evaluate(
     flat = uniform(few)
     return Evaluation(
         known=known,
+        fine=tuple(bench.run(grainy, Condition(snr)) for snr in effort.central_snr),
         correlated=tuple(bench.run(brains.at(slice(effort.n_correlated)), c) for c in central),
         wrong=tuple(bench.run(brains.at(slice(effort.n_wrong)), c) for c in wrong),
         protocols=tuple(
             bench.run(few, Condition(TYPICAL_SNR, name)) for name in HELD_OUT_PROTOCOLS
         ),
-        voxelwise=tuple(
-            bench.run(scattered, Condition(VOXELWISE_SNR, name)) for name in HELD_OUT_PROTOCOLS
-        ),
+        voxelwise=tuple(bench.run(scattered, condition) for condition in random),
+        least_losses=tuple(bench.least_loss(scattered, condition) for condition in random),
         foci=foci,
         late_foci=late_foci,
         tumours=tumours,
@@ -215,6 +225,10 @@ class _Bench:
     def run(self, phantoms: Phantoms, condition: Condition) -> Results:
         self.progress(str(condition))
         return run_condition(phantoms, condition, self.network, self.seed)
+
+    def least_loss(self, phantoms: Phantoms, condition: Condition) -> Mapping[Parameter, float]:
+        self.progress(f'{condition}: the least loss possible')
+        return least_loss(phantoms, condition, self.seed)
 
     def lesions(
         self, healthy: Phantoms, kinds: tuple[LesionKind, ...], n_lesions: int

@@ -27,11 +27,12 @@ def evaluation_tables(found: Evaluation) -> Iterator[Table]:
     yield setting_table(found.known)
     yield ratio_table('ratios', 'Physics known, independent noise.', found.known)
     yield ratio_table('correlated', 'Noise that neighbours share.', found.correlated)
+    yield ratio_table('fine structure', 'Voxels that differ from their neighbours.', found.fine)
     yield bound_table(found.known)
     yield coverage_table(found)
     yield from (wrong_table(found.wrong, parameter) for parameter in Parameter)
     yield from (protocol_table(found.protocols, parameter) for parameter in Parameter)
-    yield loss_table(found.voxelwise)
+    yield loss_table(found)
     yield lesion_table(found)
     yield nothing_table(found)
 
@@ -99,10 +100,14 @@ def ratio_table(name: str, question: str, results: Sequence[Results]) -> Table:
 
 def bound_table(results: Sequence[Results]) -> Table:
     """Tabulate the bias of single voxels in units of their bound."""
-    rows = _by_parameter(
-        [({'SNR': f'{one.condition.snr:g}'}, one) for one in results],
-        lambda score: score.bias_per_bound,
-    )
+    rows = [
+        _row(
+            {'SNR': f'{one.condition.snr:g}', 'parameter': parameter.name},
+            _families(one, lambda score: score.bias_per_bound, parameter, Region.BRAIN),
+        )
+        for one in results
+        for parameter in Parameter
+    ]
     question = (
         '|bias| / √CRB: root mean square over voxels, from products of the errors of two draws of '
         'the noise; CRB of a single voxel.'
@@ -167,15 +172,23 @@ def protocol_table(results: Sequence[Results], parameter: Parameter) -> Table:
     return Table(f'protocols, {parameter.name}', question, tuple(rows))
 
 
-def loss_table(results: Sequence[Results]) -> Table:
+def loss_table(found: Evaluation) -> Table:
     """Tabulate the loss relative to the bound where neighbours tell nothing."""
-    rows = _by_parameter(
-        [({'protocol': one.condition.protocol}, one) for one in results],
-        lambda score: score.loss,
-    )
+    rows = [
+        _row(
+            {'protocol': one.condition.protocol, 'parameter': parameter.name},
+            {
+                'least possible': _digits(least[parameter]),
+                **_families(one, lambda score: score.loss, parameter, Region.BRAIN),
+            },
+        )
+        for one, least in zip(found.voxelwise, found.least_losses, strict=True)
+        for parameter in Parameter
+    ]
     question = (
         'Mean squared error over the smoothed bound of a voxel, in phantoms that are random voxel '
-        'by voxel, SNR 10: an efficient unbiased estimator scores 1.'
+        'by voxel, SNR 10: an efficient unbiased estimator scores 1. Least possible: what the '
+        'best function of the data scores, which knows the noise and what voxels are drawn from.'
     )
     return Table('loss over bound', question, tuple(rows))
 
@@ -225,20 +238,6 @@ def nothing_table(found: Evaluation) -> Table:
         'template: 0 where no anatomy is invented.'
     )
     return Table('uniform', question, rows)
-
-
-def _by_parameter(
-    results: Sequence[tuple[Mapping[str, str], Results]], value: Callable[[Score], float]
-) -> list[Row]:
-    """Make a row for each result and parameter: what both are, and the brain's value."""
-    return [
-        _row(
-            {**head, 'parameter': parameter.name},
-            _families(one, value, parameter, Region.BRAIN),
-        )
-        for head, one in results
-        for parameter in Parameter
-    ]
 
 
 def _row(head: Mapping[str, str], values: Mapping[str, str]) -> Row:

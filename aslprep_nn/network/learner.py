@@ -19,6 +19,7 @@ from aslprep_nn.network.model import AmplitudeAwareNetwork, Estimate
 from aslprep_nn.network.recipe import Precision, TrainingRecipe
 from aslprep_nn.network.samples import Sample, Together, put_together
 from aslprep_nn.network.targets import reconstruction_error
+from aslprep_nn.network.weights import LoadedNetwork
 from aslprep_nn.writing import write_atomically
 
 #: Longest gradient that is followed as it is.
@@ -35,10 +36,13 @@ class Learner:
         How they are trained.
     device
         Where.
+    started_from
+        Checksum of the weights it began with, empty where these were random.
     """
 
     recipe: TrainingRecipe
     device: str = 'cpu'
+    started_from: str = ''
     step: int = 0
     n_skipped: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
@@ -58,6 +62,22 @@ class Learner:
     def averaged(self) -> AmplitudeAwareNetwork:
         """The network with the running mean of the weights."""
         return cast(AmplitudeAwareNetwork, self.average.module)
+
+    def start_from(self, weights: LoadedNetwork) -> None:
+        """Begin with trained weights.
+
+        Raises
+        ------
+        UsageError
+            If they are of a network of another shape.
+        """
+        if weights.card.settings != self.recipe.network:
+            expected = f'a network of the shape of the recipe: {self.recipe.network}'
+            found, remedy = str(weights.card.settings), 'Start from others, or change the recipe.'
+            raise UsageError(Problem(weights.card.name, 'settings', found, expected, remedy))
+        for network in (self.network, self.averaged):
+            network.load_state_dict(weights.network.state_dict())
+        self.started_from = weights.card.sha256
 
     def learn(self, samples: Sequence[Sample], dials: Tensor) -> float:
         """Change the weights once; give the loss, which may not be finite.
@@ -97,6 +117,7 @@ class Learner:
         """Write everything needed to go on."""
         content = {
             'recipe': self.recipe.as_record(),
+            'started_from': self.started_from,
             'step': self.step,
             'n_skipped': self.n_skipped,
             'history': self.history,
@@ -126,6 +147,7 @@ class Learner:
         ]
         if problems:
             raise UsageError(problems)
+        self.started_from = content['started_from']
         self.step, self.n_skipped = content['step'], content['n_skipped']
         self.history = content['history']
         self.network.load_state_dict(content['network'])

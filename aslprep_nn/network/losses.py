@@ -8,7 +8,7 @@ easy and hard to estimate, count alike: an efficient unbiased estimator scores 1
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -36,12 +36,15 @@ class Target:
         The voxels that count, ``(...)``, boolean.
     dial
         How many times as much bias counts as scatter, that broadcasts with ``(...)`` [1].
+    importance
+        How much each voxel counts in the likelihood, that broadcasts with ``(...)`` [1].
     """
 
     truth: Tensor
     bound: Tensor
     mask: Tensor
     dial: Tensor
+    importance: Tensor = field(default_factory=lambda: torch.ones(()))
 
     def mean(self, values: Tensor) -> Tensor:
         """Average ``(..., parameter, ...)`` over the voxels of the mask and all before them."""
@@ -197,7 +200,7 @@ def gaussian_likelihood(draws: Tensor, stds: Tensor, target: Target) -> Tensor:
     """
     error = (draws - target.truth).detach() / stds
     cost = huber_loss(error, torch.zeros_like(error), reduction='none', delta=OUTLIER)
-    return target.mean(stds.log() + cost)
+    return target.mean(target.importance * (stds.log() + cost))
 
 
 def amplitude_error(amplitude: Tensor, target: Target) -> Tensor:

@@ -88,6 +88,12 @@ class TrainingRecipe:
         Simulated batches kept, and steps after which the oldest is replaced.
     known_physics
         Share of the batches in which every constant of the analysis is right [1].
+    voxelwise
+        Share of the phantoms in which every voxel is drawn for itself [1].
+    fine_structure
+        Share of the brains in which flow and arrival change from voxel to voxel [1].
+    focus_weight
+        How many times as much a voxel of a focus counts in the likelihood [1].
     amplitude_path, surroundings, width, n_levels
         The shape of the network; see `NetworkSettings`.
     """
@@ -113,6 +119,9 @@ class TrainingRecipe:
     pool: int = 20
     renewal: int = 6
     known_physics: float = 0.8
+    voxelwise: float = 0.16
+    fine_structure: float = 0.5
+    focus_weight: float = 30.0
     amplitude_path: AmplitudePath = AmplitudePath.FULL
     surroundings: Surroundings = Surroundings.SPATIAL
     width: int = 24

@@ -17,6 +17,7 @@ from aslprep_nn.network.features import network_input as look
 from aslprep_nn.network.losses import Target
 from aslprep_nn.network.recipe import TrainingRecipe
 from aslprep_nn.network.targets import target_of
+from aslprep_nn.simulation.kinds import SMALL_LESIONS
 from aslprep_nn.simulation.training import TrainingBatch, TrainingSettings, draw_batch
 
 #: Seeds of different batches lie this far apart, so that no two recipes share one by accident.
@@ -33,8 +34,8 @@ class Sample:
         What the network sees; its images are ``(draw, slice, channel, x, y)``.
     truth, bound
         ``(parameter, slice, x, y)``; see `Target`.
-    mask
-        ``(slice, x, y)``.
+    mask, importance
+        ``(slice, x, y)``; see `Target`.
     series
         The measurements, one series per draw, never mirrored.
     mirrored
@@ -45,6 +46,7 @@ class Sample:
     truth: Tensor
     bound: Tensor
     mask: Tensor
+    importance: Tensor
     series: tuple[PerfusionSeries, ...]
     mirrored: tuple[int, ...] = ()
 
@@ -78,6 +80,7 @@ def samples_of(batch: TrainingBatch, recipe: TrainingRecipe) -> list[Sample]:
         Which channels the network sees, and how bounds are raised.
     """
     samples = []
+    importance = importance_of(batch, recipe.focus_weight)
     for phantom in range(len(batch.mask)):
         box = _box(batch.mask[phantom])
         series = tuple(
@@ -88,8 +91,25 @@ def samples_of(batch: TrainingBatch, recipe: TrainingRecipe) -> list[Sample]:
         target = target_of(series[0], cbf, att, torch.ones(()))
         given = NetworkInput.stack([look(one, recipe.network.features) for one in series])
         bound = raised_bound(given, target, recipe)
-        samples.append(Sample(given, target.truth, bound, target.mask, series))
+        counts = importance[phantom][..., *box]
+        samples.append(Sample(given, target.truth, bound, target.mask, counts, series))
     return samples
+
+
+def importance_of(batch: TrainingBatch, focus_weight: float) -> Tensor:
+    """Say how much the standard deviation of each voxel matters.
+
+    Like those of a fit, predicted standard deviations are conditional on the constants of the
+    analysis: phantoms in which these are wrong teach none. Foci of one to three voxels are so
+    rare that a missed one would hardly cost anything.
+
+    Returns
+    -------
+    ``(phantom, slice, x, y)`` [1].
+    """
+    foci = torch.tensor([kind.number for kind in SMALL_LESIONS], device=batch.lesion.device)
+    counts = torch.where(torch.isin(batch.lesion, foci), focus_weight, 1.0)
+    return counts * batch.physics.is_as_assumed.reshape(-1, 1, 1, 1)
 
 
 def raised_bound(given: NetworkInput, target: Target, recipe: TrainingRecipe) -> Tensor:
@@ -168,6 +188,7 @@ def put_together(samples: Sequence[Sample], dials: Tensor) -> Together:
         torch.stack([fill(sample.bound, 1.0) for sample in samples], 1),
         torch.stack([fill(sample.mask, False) for sample in samples]),
         dials.reshape(-1, 1, 1, 1),
+        torch.stack([fill(sample.importance, 0.0) for sample in samples]),
     )
     return Together(given, target)
 
@@ -183,6 +204,7 @@ def mirrored(sample: Sample, axes: tuple[int, ...]) -> Sample:
         flip(sample.truth, 0),
         flip(sample.bound, 0),
         flip(sample.mask, 0),
+        flip(sample.importance, 0),
         sample.series,
         axes,
     )
@@ -204,6 +226,8 @@ class Simulated(Dataset[list[Sample]]):
             n_phantoms=recipe.batch,
             shape=(recipe.slices, recipe.size, recipe.size),
             known_physics=recipe.known_physics,
+            voxelwise=recipe.voxelwise,
+            fine_structure=recipe.fine_structure,
         )
         batch = draw_batch(settings, generator)
         return samples_of(batch, recipe)
@@ -246,5 +270,6 @@ def _owned(sample: Sample) -> Sample:
         sample.truth.clone(),
         sample.bound.clone(),
         sample.mask.clone(),
+        sample.importance.clone(),
         tuple(_cut(one, (slice(None), slice(None))) for one in sample.series),
     )

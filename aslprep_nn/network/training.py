@@ -14,6 +14,7 @@ from aslprep_nn.network.learner import Learner
 from aslprep_nn.network.losses import Target
 from aslprep_nn.network.recipe import TrainingRecipe
 from aslprep_nn.network.samples import Sample, mirrored, put_together, simulate
+from aslprep_nn.network.weights import LoadedNetwork
 from aslprep_nn.settings import DIAL_RANGE
 from aslprep_nn.simulation.dice import Dice, Interval
 
@@ -37,6 +38,7 @@ def train(
     n_workers: int = 1,
     check_every: int = 200,
     last_step: int | None = None,
+    start: LoadedNetwork | None = None,
     listener: Listener | None = None,
 ) -> Learner:
     """Train a network, or go on where an interrupted training left off.
@@ -58,6 +60,8 @@ def train(
         Steps between checks.
     last_step
         Stop here although the recipe goes on.
+    start
+        Trained weights to begin with, unless there is a checkpoint.
     listener
         Told how far it is.
 
@@ -68,6 +72,8 @@ def train(
     learner = Learner(recipe, device)
     if (folder / CHECKPOINT).exists():
         learner.load(folder / CHECKPOINT)
+    elif start is not None:
+        learner.start_from(start)
     last = min(recipe.n_steps, last_step or recipe.n_steps)
     if learner.step >= last:
         return learner

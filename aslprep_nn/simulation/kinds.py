@@ -51,3 +51,12 @@ class LesionKind(StrEnum):
     DARK_FOCUS = 'dark focus'
     #: One to three voxels that blood reaches late.
     LATE_FOCUS = 'late focus'
+
+    @property
+    def number(self) -> int:
+        """What stands for it in a map of lesions, where 0 is none."""
+        return list(LesionKind).index(self) + 1
+
+
+#: Lesions of one to three voxels.
+SMALL_LESIONS = (LesionKind.BRIGHT_FOCUS, LesionKind.DARK_FOCUS, LesionKind.LATE_FOCUS)

@@ -146,7 +146,7 @@ def _add_lesion(maps: PerfusionMaps, kinds: Sequence[LesionKind], dice: Dice) ->
             (around, [lesion.rim for lesion in chosen]),
         )
     ]
-    numbers = torch.tensor([list(LesionKind).index(kind) + 1 for kind in kinds])
+    numbers = torch.tensor([kind.number for kind in kinds])
     number = numbers.to(which)[which].reshape(-1, 1, 1, 1)
     changed = replace(maps, lesion=torch.where(core | around, number, maps.lesion))
     for part, effect in parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -32,6 +33,10 @@ ARTERIAL_LEVEL, ARTERIAL_SHARE = Interval(0.0, 0.025), 0.5
 #: Arterial blood is where a field is above this many standard deviations.
 ARTERIAL_THRESHOLD, ARTERIAL_WAVELENGTH = 1.2, Interval(12.0, 40.0)
 ARTERIAL_LEAD = Interval(0.15, 0.6)
+#: What real brains have beside it, from voxel to voxel, in flow (standard deviation, as a fraction)
+#: and in arrival [s]; the size of what neighbours share of it [mm], and how much that is.
+FINE_FLOW, FINE_ARRIVAL = Interval(0.0, 0.35), Interval(0.0, 0.3)
+FINE_WAVELENGTH, FINE_SHARED = Interval(6.0, 16.0), Interval(0.0, 0.7)
 ANY_CBF, ANY_ATT = Interval(0.0, 120.0), Interval(0.2, 2.6)
 
 
@@ -76,8 +81,10 @@ class PerfusionMaps:
     structure: Tensor
 
 
-def draw_perfusion(stacks: Stacks, dice: Dice) -> PerfusionMaps:
-    """Draw flow and arrival for each stack: a brain most of the time, else no anatomy at all."""
+def draw_perfusion(
+    stacks: Stacks, dice: Dice, shares: Mapping[Structure, float] | None = None
+) -> PerfusionMaps:
+    """Draw flow and arrival for each stack: a brain, but for some shares without any anatomy."""
     border, att = _draw_att(stacks, dice)
     volume, arrival = _draw_arterial(stacks, att, dice)
     brain = PerfusionMaps(
@@ -89,16 +96,60 @@ def draw_perfusion(stacks: Stacks, dice: Dice) -> PerfusionMaps:
         lesion=torch.zeros_like(stacks.mask, dtype=torch.int64),
         where=stacks.where,
         voxel_size=stacks.voxel_size,
-        structure=_draw_structure(len(stacks), dice),
+        structure=_draw_structure(len(stacks), shares or SHARES, dice),
     )
     return _without_anatomy(brain, dice)
 
 
-def _draw_structure(n_phantoms: int, dice: Dice) -> Tensor:
+def add_fine_structure(maps: PerfusionMaps, dice: Dice, share: float) -> PerfusionMaps:
+    """Let flow and arrival change from voxel to voxel, in a share of the brains.
+
+    In vivo half of the repetitions reproduce what the other half shows of single voxels, much of
+    which no neighbour shares (`aslprep_nn-tools evaluate --in-vivo`): vessels, folds of the
+    cortex, what divides M0. A network that never saw it would smooth it away.
+    """
+    n_phantoms = len(maps.cbf)
+    grainy = dice.chance(share, n_phantoms) & (maps.structure == Structure.BRAIN)
+    flow, arrival, shared = (
+        dice.uniform(interval, n_phantoms) for interval in (FINE_FLOW, FINE_ARRIVAL, FINE_SHARED)
+    )
+    return roughened(maps, dice, flow=grainy * flow, arrival=grainy * arrival, shared=shared)
+
+
+def roughened(
+    maps: PerfusionMaps, dice: Dice, *, flow: Tensor, arrival: Tensor, shared: Tensor
+) -> PerfusionMaps:
+    """Change flow and arrival of every voxel at random.
+
+    Parameters
+    ----------
+    maps
+        The phantoms.
+    dice
+        Where the randomness comes from.
+    flow, arrival
+        Standard deviation of the change, as a fraction and [s], ``(phantom,)``.
+    shared
+        How much of its variance neighbours share, ``(phantom,)`` [1].
+    """
+    flow, arrival, shared = (one.reshape(-1, 1, 1, 1) for one in (flow, arrival, shared))
+    smooth = smooth_fields(maps.where, 2, FINE_WAVELENGTH, dice)
+    for_flow, for_arrival = (
+        shared.sqrt() * field + (1 - shared).sqrt() * dice.normal(*field.shape)
+        for field in smooth.unbind(-1)
+    )
+    return replace(
+        maps,
+        cbf=maps.cbf * (1 + flow * for_flow).clamp(min=0),
+        att=(maps.att + arrival * for_arrival).clamp(*ATT_LIMITS),
+    )
+
+
+def _draw_structure(n_phantoms: int, shares: Mapping[Structure, float], dice: Dice) -> Tensor:
     dealt = dice.unit(n_phantoms)
     structure = torch.full_like(dealt, Structure.BRAIN, dtype=torch.int64)
     threshold = 0.0
-    for kind, share in SHARES.items():
+    for kind, share in shares.items():
         structure[(dealt >= threshold) & (dealt < threshold + share)] = kind
         threshold += share
     return structure

@@ -18,9 +18,14 @@ from aslprep_nn.simulation.disturbances import (
     noise_of_one,
 )
 from aslprep_nn.simulation.held_out import lesion_kinds
-from aslprep_nn.simulation.kinds import Split
+from aslprep_nn.simulation.kinds import Split, Structure
 from aslprep_nn.simulation.lesions import add_lesions
-from aslprep_nn.simulation.perfusion import PerfusionMaps, draw_perfusion
+from aslprep_nn.simulation.perfusion import (
+    SHARES,
+    PerfusionMaps,
+    add_fine_structure,
+    draw_perfusion,
+)
 from aslprep_nn.simulation.phantom import WATER
 from aslprep_nn.simulation.planes import Stacks, draw_stacks
 from aslprep_nn.simulation.random_protocols import DrawnProtocol, draw_protocol
@@ -44,6 +49,10 @@ class TrainingSettings:
         At most so many in a phantom, each there with probability one half.
     known_physics
         Share of the batches in which the analysis knows every constant.
+    voxelwise
+        Share of the phantoms in which every voxel is drawn for itself.
+    fine_structure
+        Share of the brains in which flow and arrival change from voxel to voxel.
     split
         Whether slices, lesions and protocols are those of training or those held out.
     """
@@ -52,6 +61,8 @@ class TrainingSettings:
     shape: tuple[int, int, int] = (3, 64, 64)
     n_lesions: int = 4
     known_physics: float = 0.5
+    voxelwise: float = SHARES[Structure.VOXELWISE]
+    fine_structure: float = 0.0
     split: Split = Split.TRAINING
 
 
@@ -125,7 +136,11 @@ def draw_batch(settings: TrainingSettings, generator: torch.Generator) -> Traini
     dice = Dice(generator)
     stacks = draw_stacks(settings.n_phantoms, settings.shape, dice, split=settings.split)
     kinds = lesion_kinds(settings.split)
-    maps = add_lesions(draw_perfusion(stacks, dice), kinds, dice, n_lesions=settings.n_lesions)
+    shares = {**SHARES, Structure.VOXELWISE: settings.voxelwise}
+    healthy = draw_perfusion(stacks, dice, shares)
+    if settings.fine_structure:
+        healthy = add_fine_structure(healthy, dice, settings.fine_structure)
+    maps = add_lesions(healthy, kinds, dice, n_lesions=settings.n_lesions)
     protocol = draw_protocol(settings.n_phantoms, settings.shape[0], dice, split=settings.split)
     if dice.happens(settings.known_physics):
         physics = TruePhysics.as_assumed(settings.n_phantoms, dice.device)

@@ -51,6 +51,13 @@ class TruePhysics:
         return cls(one, one, one, one)
 
     @property
+    def is_as_assumed(self) -> Tensor:
+        """Say for which phantoms every constant is what the analysis takes it for."""
+        factors = (self.t1_tissue, self.t1_blood, self.labeling_efficiency, self.m0)
+        same = torch.stack([(factor == 1).flatten(1).all(1) for factor in factors]).all(0)
+        return same & (self.dispersion is None)
+
+    @property
     def mean_dispersion(self) -> float:
         """How much later than the first the mean of a dispersed bolus arrives [s]."""
         kernel = self.dispersion

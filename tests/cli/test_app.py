@@ -348,7 +348,7 @@ def test_a_terminated_run_leaves_no_process_and_goes_on_where_it_stopped(
 
 
 def results_of_finished_steps(work: Path) -> list[Path]:
-    """Return the results of the steps that nipype marked as done, which it does after the result."""
+    """Return the results of steps that nipype marked as done; it does so after the result."""
     marks = [path for path in work.rglob('_0x*.json') if 'unfinished' not in path.name]
     return [result for mark in marks for result in mark.parent.glob('result_*.pklz')]
 

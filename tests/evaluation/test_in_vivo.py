@@ -11,7 +11,10 @@ from aslprep_nn.acquisition import Acquisition, LabelingType
 from aslprep_nn.errors import UsageError
 from aslprep_nn.evaluation.estimators import Family
 from aslprep_nn.evaluation.figures import joint_figure
+from aslprep_nn.evaluation.halving import simulated_halves, simulated_table
 from aslprep_nn.evaluation.in_vivo import read_scans, stability
+from aslprep_nn.evaluation.phantoms import with_fine_structure
+from aslprep_nn.evaluation.texture import texture_row
 from aslprep_nn.signal.kinetics import delta_m
 from aslprep_nn.signal.protocol import Protocol
 
@@ -94,3 +97,44 @@ def test_slices_along_another_axis_are_refused_by_name(tmp_path):
     write(tmp_path, direction='j')
     with pytest.raises(UsageError, match='slices along j'):
         read_scans(tmp_path)
+
+
+def test_the_truth_is_put_to_the_same_test(brains, a_network):
+    table = simulated_table('simulated', brains, a_network(), 10.0, 3)
+    rows = {row['from half of the data']: row for row in table.rows}
+    to_truth, to_half = (
+        f'CBF to {name} [mL/100 g/min]' for name in ('the truth', 'LSQ of the other half')
+    )
+    assert float(rows['the truth'][to_truth]) == 0
+    assert rows['the truth'][to_half] == rows['least squares'][to_truth]
+    shared = {name: float(row['CBF to LSQ of all [mL/100 g/min]']) for name, row in rows.items()}
+    assert 0 < shared['the truth'] < float(rows['the truth'][to_half])
+    assert len({tuple(row) for row in table.rows}) == 1
+
+
+def test_both_halves_together_are_all_of_the_data(brains):
+    scan, truth = next(iter(simulated_halves(brains, 5.0, 3)))
+    one, two = scan.halves
+    mean = (one.relative_delta_m + two.relative_delta_m) / 2
+    torch.testing.assert_close(scan.whole.relative_delta_m, mean)
+    assert (scan.whole.weights == 2 * one.weights).all()
+    noise = scan.whole.noise / one.noise
+    torch.testing.assert_close(noise, torch.ones_like(noise), atol=0.1, rtol=0)
+    assert truth.shape == (2, int(scan.whole.mask.sum()))
+
+
+def test_texture_is_what_both_halves_reproduce(brains):
+    rough = with_fine_structure(brains, 1)
+    rows = [
+        texture_row(name, [scan for scan, _ in simulated_halves(phantoms, 20.0, 3)])
+        for name, phantoms in (('smooth', brains), ('rough', rough))
+    ]
+    smooth, rough_row = ({k: float(v) for k, v in row.items() if k != 'brain'} for row in rows)
+    assert rough_row['CBF, sd [mL/100 g/min]'] > 1.05 * smooth['CBF, sd [mL/100 g/min]']
+    assert rough_row['CBF, 1 apart'] < smooth['CBF, 1 apart'] - 0.2
+    assert rough_row['ATT, 1 apart'] < smooth['ATT, 1 apart'] - 0.1
+    # the noise is not part of it
+    noisier = texture_row('noisier', [scan for scan, _ in simulated_halves(rough, 10.0, 3)])
+    assert float(noisier['CBF, sd [mL/100 g/min]']) == pytest.approx(
+        rough_row['CBF, sd [mL/100 g/min]'], rel=0.15
+    )

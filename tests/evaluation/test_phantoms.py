@@ -1,8 +1,18 @@
 """What is measured is held out, and is what it says."""
 
+import pytest
 import torch
 
-from aslprep_nn.evaluation.phantoms import MIDDLE, draw_brains, uniform, voxelwise, with_lesions
+from aslprep_nn.evaluation.phantoms import (
+    FINE_ARRIVAL,
+    FINE_FLOW,
+    MIDDLE,
+    draw_brains,
+    uniform,
+    voxelwise,
+    with_fine_structure,
+    with_lesions,
+)
 from aslprep_nn.simulation.kinds import LesionKind, Structure
 
 
@@ -40,10 +50,21 @@ def test_a_uniform_phantom_has_one_flow_and_one_arrival(brains):
     assert flat.maps.att.unique().tolist() == [1.5]
 
 
+def test_fine_structure_makes_voxels_unlike_their_neighbours_and_no_more_on_average(brains):
+    mask, rough = brains.maps.mask, with_fine_structure(brains, 0)
+    relative = (rough.maps.cbf / brains.maps.cbf.clamp(min=1))[mask & (brains.maps.cbf > 1)]
+    assert relative.mean().item() == pytest.approx(1, abs=0.02)
+    assert relative.std().item() == pytest.approx(FINE_FLOW, rel=0.1)
+    inside = mask & (brains.maps.att > 0.9) & (brains.maps.att < 2.1)
+    later = (rough.maps.att - brains.maps.att)[inside]
+    assert later.std().item() == pytest.approx(FINE_ARRIVAL, rel=0.1)
+    assert neighbours(rough.maps.cbf, mask) < neighbours(brains.maps.cbf, mask) - 0.1
+
+
 def test_lesions_are_of_the_kinds_asked_for_and_leave_the_brain_around_them(brains):
     kinds = LesionKind.DARK_FOCUS, LesionKind.LATE_FOCUS
     diseased = with_lesions(brains, kinds, 20, 0).maps
-    numbers = {list(LesionKind).index(kind) + 1 for kind in kinds}
+    numbers = {kind.number for kind in kinds}
     assert set(diseased.lesion.unique().tolist()) == {0, *numbers}
     healthy = diseased.lesion == 0
     assert torch.equal(diseased.cbf[healthy], brains.maps.cbf[healthy])

@@ -39,7 +39,7 @@ def test_the_tables_are_those_of_the_brief(tables):
     assert list(tables) == [
         'RMSE of CBF', 'mean absolute error of CBF', 'bias of CBF',
         'RMSE of ATT', 'mean absolute error of ATT', 'bias of ATT',
-        'settings', 'ratios', 'correlated', 'bias per bound', 'coverage',
+        'settings', 'ratios', 'correlated', 'fine structure', 'bias per bound', 'coverage',
         'wrong physics, CBF', 'wrong physics, ATT', 'protocols, CBF', 'protocols, ATT',
         'loss over bound', 'lesions', 'uniform',
     ]  # fmt: skip
@@ -109,8 +109,8 @@ def test_records_hold_every_condition_and_can_be_written(tiny_evaluation):
     assert json.loads(json.dumps(records, allow_nan=False)) == records
     kinds = {record['experiment'] for record in records}
     assert kinds == {
-        'physics known', 'correlated noise', 'wrong physics', 'protocols', 'voxelwise random',
-        'lesions',
+        'physics known', 'correlated noise', 'fine structure', 'wrong physics', 'protocols',
+        'voxelwise random', 'lesions',
     }  # fmt: skip
     assert {record['estimator'] for record in records} == {str(family) for family in Family}
 

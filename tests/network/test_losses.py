@@ -1,6 +1,7 @@
 """Each loss has the expectation it claims, on estimators whose distribution is known."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -190,6 +191,18 @@ def test_balanced_phantoms_pull_alike_however_well_they_can_be_estimated(loss):
         pulls.append(float(relative[1] / relative[0]))
     assert pulls[0] > 50
     assert 0.3 < pulls[1] < 3
+
+
+def test_what_matters_not_teaches_no_standard_deviation():
+    found, goal = draws_of(2), target()
+    stds = torch.ones_like(found).requires_grad_()
+    counts = torch.ones(SHAPE)
+    counts[..., :100, :], counts[..., 100:, :] = 0.0, 3.0
+    gaussian_likelihood(found, stds, replace(goal, importance=counts)).backward()
+    plain = torch.ones_like(found).requires_grad_()
+    gaussian_likelihood(found, plain, goal).backward()
+    assert not stds.grad[..., :100, :].any()
+    torch.testing.assert_close(stds.grad[..., 100:, :], 3 * plain.grad[..., 100:, :])
 
 
 def test_a_balanced_loss_of_an_efficient_estimator_is_one():

@@ -7,7 +7,9 @@ import torch
 
 from aslprep_nn.network.model import AmplitudeAwareNetwork
 from aslprep_nn.network.recipe import TrainingRecipe
-from aslprep_nn.network.samples import mirrored, put_together, simulate
+from aslprep_nn.network.samples import importance_of, mirrored, put_together, simulate
+from aslprep_nn.simulation.kinds import SMALL_LESIONS
+from aslprep_nn.simulation.training import TrainingSettings, draw_batch
 
 RECIPE = TrainingRecipe(batch=2, slices=1, size=32, width=8, n_levels=2)
 
@@ -54,6 +56,19 @@ def test_the_posterior_mean_is_nowhere_further_off_than_tolerated_on_average(sam
     for tolerant, strict in zip(samples, batch, strict=False):
         assert (strict.bound >= tolerant.bound).all()
         assert strict.bound[0][strict.mask].mean() > 1.5 * tolerant.bound[0][strict.mask].mean()
+
+
+def test_foci_count_most_in_the_likelihood_and_wrong_constants_not_at_all():
+    dice = torch.Generator().manual_seed(3)
+    settings = TrainingSettings(4, (1, 32, 32), n_lesions=30, known_physics=1.0)
+    batch = draw_batch(settings, dice)
+    counts = importance_of(batch, 30.0)
+    small = torch.isin(batch.lesion, torch.tensor([kind.number for kind in SMALL_LESIONS]))
+    assert small.any()
+    assert (counts[small] == 30).all()
+    assert (counts[~small] == 1).all()
+    wrong = draw_batch(replace(settings, known_physics=0.0), dice)
+    assert not importance_of(wrong, 30.0).any()
 
 
 @pytest.mark.parametrize('axes', [(-2,), (-1,), (-2, -1)])

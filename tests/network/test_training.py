@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from aslprep_nn.cli.tools.train import card_of
 from aslprep_nn.errors import UsageError
 from aslprep_nn.network.learner import Learner, learning_rate
 from aslprep_nn.network.recipe import LossName, Precision, TrainingRecipe
 from aslprep_nn.network.samples import mirrored, simulate
 from aslprep_nn.network.training import CHECKPOINT, check, pick, train
+from aslprep_nn.network.weights import load_weights, save_weights
 
 RECIPE = TrainingRecipe(
     n_steps=6,
@@ -23,6 +25,9 @@ RECIPE = TrainingRecipe(
     width=8,
     n_levels=2,
     precision=Precision.SINGLE,
+    # what a hundred steps can learn from
+    voxelwise=0.08,
+    fine_structure=0.0,
 )
 
 
@@ -65,6 +70,27 @@ def test_another_recipe_does_not_go_on_from_a_checkpoint(tmp_path):
     with pytest.raises(UsageError, match='learning_rate'):
         train(replace(RECIPE, learning_rate=1.0), tmp_path, n_workers=0)
     assert (tmp_path / CHECKPOINT).exists()
+
+
+def test_a_training_goes_on_from_weights_and_says_from_which(tmp_path):
+    first = train(RECIPE, tmp_path / 'first', n_workers=0)
+    path = save_weights(first.averaged, card_of(first, 'first', 'cpu'), tmp_path)
+    recipe = replace(RECIPE, seed=5, learning_rate=0.0, weight_decay=0.0)
+    again = train(recipe, tmp_path / 'again', n_workers=0, start=load_weights(path))
+    torch.testing.assert_close(weights_of(again), weights_of(first))
+    sha256 = load_weights(path).card.sha256
+    assert card_of(again, 'again', 'cpu').metrics['started_from'] == sha256
+    later = train(recipe, tmp_path / 'again', n_workers=0)  # from its checkpoint
+    assert later.started_from == sha256
+    assert card_of(first, 'first', 'cpu').metrics['started_from'] == ''
+
+
+def test_weights_of_another_shape_are_no_start(tmp_path):
+    first = train(RECIPE, tmp_path / 'first', n_workers=0, last_step=1)
+    path = save_weights(first.averaged, card_of(first, 'first', 'cpu'), tmp_path)
+    wider = replace(RECIPE, width=16)
+    with pytest.raises(UsageError, match='width=16'):
+        train(wider, tmp_path / 'wider', n_workers=0, start=load_weights(path))
 
 
 def test_a_training_may_be_made_shorter_or_longer(tmp_path):

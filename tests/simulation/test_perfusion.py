@@ -9,6 +9,7 @@ from aslprep_nn.simulation.perfusion import (
     ATT_LIMITS,
     SHARES,
     _draw_structure,
+    add_fine_structure,
     draw_perfusion,
 )
 from aslprep_nn.simulation.planes import draw_stacks
@@ -26,10 +27,23 @@ def of(maps, structure):
 
 
 def test_phantoms_without_anatomy_are_as_rare_as_asked():
-    structure = _draw_structure(20000, Dice(torch.Generator().manual_seed(0)))
+    structure = _draw_structure(20000, SHARES, Dice(torch.Generator().manual_seed(0)))
     for kind, share in SHARES.items():
         assert (structure == kind).float().mean() == pytest.approx(share, abs=0.01)
     assert SHARES[Structure.VOXELWISE] == 0.08
+
+
+def test_fine_structure_is_in_the_share_of_the_brains_asked_for(drawn):
+    _, maps = drawn
+    dice = Dice(torch.Generator().manual_seed(1))
+    rough = add_fine_structure(maps, dice, 0.5)
+    changed = (rough.cbf != maps.cbf).flatten(1).any(1)
+    brain = maps.structure == Structure.BRAIN
+    assert not changed[~brain].any()
+    assert changed[brain].float().mean().item() == pytest.approx(0.5, abs=0.2)
+    assert rough.cbf.min() >= 0
+    assert (rough.att.min() >= ATT_LIMITS.low) & (rough.att.max() <= ATT_LIMITS.high)
+    assert torch.equal(add_fine_structure(maps, dice, 0.0).cbf, maps.cbf)
 
 
 def test_gray_matter_has_more_flow_than_white(drawn):

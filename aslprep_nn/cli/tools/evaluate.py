@@ -17,12 +17,15 @@ from aslprep_nn.estimation.benchmark.scenarios import Table
 from aslprep_nn.estimation.benchmark.speed import one_thread
 from aslprep_nn.evaluation.ablations import ablation_tables, load_all
 from aslprep_nn.evaluation.figures import evaluation_figures, joint_figure
-from aslprep_nn.evaluation.in_vivo import read_scans, stability
+from aslprep_nn.evaluation.halving import simulated_halves, simulated_table
+from aslprep_nn.evaluation.in_vivo import halved, read_scans, stability
+from aslprep_nn.evaluation.phantoms import draw_brains, with_fine_structure
 from aslprep_nn.evaluation.records import Record, score_records
 from aslprep_nn.evaluation.requirements import requirement_table
 from aslprep_nn.evaluation.speed import speed_table
 from aslprep_nn.evaluation.suite import FULL, QUICK, Effort, evaluate
 from aslprep_nn.evaluation.tables import evaluation_tables
+from aslprep_nn.evaluation.texture import texture_row
 from aslprep_nn.network.model import AmplitudeAwareNetwork
 from aslprep_nn.network.weights import LoadedNetwork, default_weights, load_weights
 from aslprep_nn.report.figures import Figure
@@ -31,6 +34,12 @@ from aslprep_nn.writing import write_atomically
 
 #: Seed of everything random; training has others.
 SEED = 20_000
+#: Of half of the data of the brains that stand beside real ones.
+SIMULATED_SNR = (5.0,)
+TEXTURE = (
+    'What both halves of the data agree on: the standard deviation of what voxels reproduce, and '
+    'its correlation with voxels one to three further.'
+)
 WITHOUT_NETWORK = 'No weights were found: the network is missing from what follows.'
 
 
@@ -76,7 +85,7 @@ def add_evaluate(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         type=Path,
         metavar='DERIVATIVES',
         help='what half of the repetitions do to the maps of real brains, from this output '
-        'folder of aslprep_nn',
+        'folder of aslprep_nn, and of simulated ones, whose truth is put to the same test',
     )
     parser.add_argument('--speed', action='store_true', help='time and memory of the network')
     parser.add_argument(
@@ -134,19 +143,32 @@ def _find(options: argparse.Namespace, loaded: LoadedNetwork | None) -> Findings
                 load_all(options.ablations), effort, options.seed, _tell
             )
         if options.in_vivo is not None:
-            _add_in_vivo(found, options.in_vivo, network)
+            _add_in_vivo(found, options, network)
         if not (options.speed or options.ablations or options.in_vivo):
             _add_phantoms(found, network, effort, options.seed)
     return found
 
 
-def _add_in_vivo(found: Findings, folder: Path, network: AmplitudeAwareNetwork | None) -> None:
-    for scan in read_scans(folder):
+def _add_in_vivo(
+    found: Findings, options: argparse.Namespace, network: AmplitudeAwareNetwork | None
+) -> None:
+    scans = read_scans(options.in_vivo)
+    for scan in scans:
         _tell(scan.name)
         one = stability(scan, network)
         found.tables.append(one.table)
         figure = joint_figure(one)
         found.figures += [figure] if figure else []
+    smooth = draw_brains(_effort(options).n_protocol, options.seed)
+    rough = with_fine_structure(smooth, options.seed)
+    rows = [texture_row(scan.name, [halved(scan)]) for scan in scans]
+    for name, brains in (('simulated', smooth), ('simulated, fine structure', rough)):
+        for snr in SIMULATED_SNR:
+            _tell(f'{name}, SNR {snr:g} from half of the data')
+            found.tables.append(simulated_table(name, brains, network, snr, options.seed))
+            halves = [scan for scan, _ in simulated_halves(brains, snr, options.seed)]
+            rows.append(texture_row(f'{name}, SNR {snr:g} from half of the data', halves))
+    found.tables.append(Table('texture', TEXTURE, tuple(rows)))
 
 
 def _add_phantoms(

@@ -16,13 +16,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from aslprep_nn.cli.exit_code import ExitCode
 from aslprep_nn.cli.tools.commit import commit
-from aslprep_nn.errors import UsageError
+from aslprep_nn.errors import UsageError, WeightsError
 from aslprep_nn.estimation.benchmark.speed import one_thread
 from aslprep_nn.network.learner import Learner
 from aslprep_nn.network.recipe import TrainingRecipe, read_recipe
 from aslprep_nn.network.training import train
 from aslprep_nn.network.training_range import TrainingRange
-from aslprep_nn.network.weights import DEFAULT_NAME, ModelCard, save_weights
+from aslprep_nn.network.weights import DEFAULT_NAME, ModelCard, load_weights, save_weights
 from aslprep_nn.report.learning import learning_curves
 from aslprep_nn.writing import write_atomically
 
@@ -45,6 +45,12 @@ def add_train(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         type=Path,
         metavar='TOML',
         help='what differs from the defaults, which `docs/network.md` lists (default: nothing)',
+    )
+    parser.add_argument(
+        '--start',
+        type=Path,
+        metavar='FILE',
+        help='trained weights to go on from, with their card beside them (default: random ones)',
     )
     parser.add_argument('--seed', type=int, help="of everything random (default: the recipe's)")
     parser.add_argument(
@@ -78,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
         if options.seed is not None:
             recipe = replace(recipe, seed=options.seed)
         learner = _train(recipe, options, device)
-    except UsageError as error:
+    except (UsageError, WeightsError) as error:
         sys.stderr.write(f'{error}\n')
         return ExitCode.USAGE
     write_history(options.output, learner.history)
@@ -111,6 +117,7 @@ def _train(recipe: TrainingRecipe, options: argparse.Namespace, device: str) -> 
             n_workers=options.workers,
             check_every=options.check_every,
             last_step=options.until,
+            start=None if options.start is None else load_weights(options.start),
             listener=tell,
         )
 
@@ -127,7 +134,11 @@ def card_of(learner: Learner, name: str, device: str) -> ModelCard:
         n_steps=learner.step,
         wall_time=round(last['seconds']),
         device=device,
-        metrics={'checks': dict(last), 'recipe': learner.recipe.as_record()},
+        metrics={
+            'checks': dict(last),
+            'recipe': learner.recipe.as_record(),
+            'started_from': learner.started_from,
+        },
     )
 
 
