@@ -31,7 +31,7 @@ FEWEST_VOXELS = 400
 
 #: Change from voxel to voxel: of CBF, as a fraction, and of ATT [s]; the part neighbours share.
 #: With them half of the data reproduces about as much of single voxels as in vivo.
-FINE_FLOW, FINE_ARRIVAL, FINE_SHARED = 0.25, 0.2, 0.2
+FINE_FLOW, FINE_ARRIVAL, FINE_SHARED = 0.3, 0.22, 0.2
 
 Maps = TypeVar('Maps', Stacks, PerfusionMaps)
 

@@ -131,7 +131,7 @@ def test_texture_is_what_both_halves_reproduce(brains):
     ]
     smooth, rough_row = ({k: float(v) for k, v in row.items() if k != 'brain'} for row in rows)
     assert rough_row['CBF, sd [mL/100 g/min]'] > 1.05 * smooth['CBF, sd [mL/100 g/min]']
-    assert rough_row['CBF, 1 apart'] < smooth['CBF, 1 apart'] - 0.2
+    assert rough_row['CBF, 1 apart'] < smooth['CBF, 1 apart'] - 0.1
     assert rough_row['ATT, 1 apart'] < smooth['ATT, 1 apart'] - 0.1
     # the noise is not part of it
     noisier = texture_row('noisier', [scan for scan, _ in simulated_halves(rough, 10.0, 3)])
