@@ -14,6 +14,7 @@ from aslprep_nn.evaluation.requirements import (
     Requirement,
     has_network,
     requirement_table,
+    rough_requirement_table,
 )
 from aslprep_nn.evaluation.scores import Parameter, Ratio, Region
 from aslprep_nn.evaluation.suite import FULL, QUICK, at_snr
@@ -66,6 +67,16 @@ def test_requirements_are_measured_line_by_line(tiny_evaluation):
     assert (first['floor'], first['goal']) == ('≤ 0.75', '≤ 0.68')
 
 
+def test_ratios_are_demanded_of_rough_brains_too(tiny_evaluation):
+    table = rough_requirement_table(tiny_evaluation.found)
+    assert len(table.rows) == 3 * len(RATIOS)
+    ratio = at_snr(tiny_evaluation.found.fine, 3.0).ratio(
+        Family.LEAST_ERROR, Family.SMOOTHED, CBF, Region.BRAIN
+    )
+    assert table.rows[0]['network, dial 1'] == str(ratio)
+    assert table.rows[0]['floor'] == requirement_table(tiny_evaluation.found).rows[0]['floor']
+
+
 def test_an_untrained_network_does_not_beat_what_is_smoothed(tiny_evaluation):
     rows = requirement_table(tiny_evaluation.found).rows
     ratios = [row for row in rows if row['quantity'] == 'brain CBF / HYB**']
@@ -82,7 +93,7 @@ def test_without_a_network_nothing_is_demanded(tiny_evaluation):
     bare = replace(found, known=tuple(without(one) for one in found.known))
     assert has_network(found)
     assert not has_network(bare)
-    assert requirement_table(bare).rows == ()
+    assert requirement_table(bare).rows == rough_requirement_table(bare).rows == ()
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from aslprep_nn.evaluation.halving import simulated_halves, simulated_table
 from aslprep_nn.evaluation.in_vivo import halved, read_scans, stability
 from aslprep_nn.evaluation.phantoms import draw_brains, with_fine_structure
 from aslprep_nn.evaluation.records import Record, score_records
-from aslprep_nn.evaluation.requirements import requirement_table
+from aslprep_nn.evaluation.requirements import requirement_table, rough_requirement_table
 from aslprep_nn.evaluation.speed import speed_table
 from aslprep_nn.evaluation.suite import FULL, QUICK, Effort, evaluate
 from aslprep_nn.evaluation.tables import evaluation_tables
@@ -175,7 +175,11 @@ def _add_phantoms(
     found: Findings, network: AmplitudeAwareNetwork | None, effort: Effort, seed: int
 ) -> None:
     evaluation = evaluate(network, effort, seed, _tell)
-    found.tables += [requirement_table(evaluation), *evaluation_tables(evaluation)]
+    found.tables += [
+        requirement_table(evaluation),
+        rough_requirement_table(evaluation),
+        *evaluation_tables(evaluation),
+    ]
     found.figures += evaluation_figures(evaluation)
     found.scores += score_records(evaluation)
 
