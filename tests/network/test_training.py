@@ -76,6 +76,9 @@ def test_a_training_goes_on_from_weights_and_says_from_which(tmp_path):
     first = train(RECIPE, tmp_path / 'first', n_workers=0)
     path = save_weights(first.averaged, card_of(first, 'first', 'cpu'), tmp_path)
     recipe = replace(RECIPE, seed=5, learning_rate=0.0, weight_decay=0.0)
+    begun = Learner(recipe)
+    begun.start_from(load_weights(path))
+    torch.testing.assert_close(weights_of(begun), weights_of(first))
     again = train(recipe, tmp_path / 'again', n_workers=0, start=load_weights(path))
     torch.testing.assert_close(weights_of(again), weights_of(first))
     sha256 = load_weights(path).card.sha256
