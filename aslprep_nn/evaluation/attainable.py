@@ -45,7 +45,7 @@ def least_loss(phantoms: Phantoms, condition: Condition, seed: int) -> dict[Para
     the size of the noise are then all that can be known beforehand, and the mean of the
     posterior weighted by the inverse bound W, E[x / W] / E[1 / W], has the least expected loss
     (x - estimate)^2 / W of all functions of the data (the Bayes estimator under weighted squared
-    loss; Lehmann and Casella 1998, theorem 4.1.1). No network can know more.
+    loss; Lehmann and Casella 1998, chapter 4, corollary 1.2). No network can know more.
 
     Parameters
     ----------
@@ -59,30 +59,29 @@ def least_loss(phantoms: Phantoms, condition: Condition, seed: int) -> dict[Para
     losses: list[Tensor] = []
     batches = measured(phantoms, condition, seed)
     for part, batch in zip(phantoms.chunks(), batches, strict=True):
-        truth = Truth.of(part, batch)
-        for draw in range(len(batch.relative_delta_m)):
-            losses += _losses(batch, draw, truth)
+        losses += _losses(batch, Truth.of(part, batch))
     mean = torch.cat(losses, 1).mean(1)
     return {parameter: mean[parameter].item() for parameter in Parameter}
 
 
-def _losses(batch: TrainingBatch, draw: int, truth: Truth) -> list[Tensor]:
-    """Score the best estimator in every phantom, ``(parameter, voxel)`` each."""
-    model = middle_slices(batch, draw).measurements().model(None, None)
+def _losses(batch: TrainingBatch, truth: Truth) -> list[Tensor]:
+    """Score the best estimator in every phantom, ``(parameter, draw and voxel)`` each."""
+    model = middle_slices(batch, 0).measurements().model(None, None)
     weight = batch.repetitions.double().unsqueeze(1)
     possible = everything_possible(model)
     found = []
     for phantom, inside in enumerate(truth.regions[Region.BRAIN]):
-        data = batch.relative_delta_m[draw, phantom, MIDDLE][inside].double()
+        data = batch.relative_delta_m[:, phantom, MIDDLE][:, inside].double()
         # the bound is that of the noise an analysis would estimate, as in every other score
         noise = batch.noise[0, phantom].double()
         cbf, att = possible.values
         covariance = smoothed_covariance(model, cbf, att, weight, noise=noise.expand_as(cbf))
         bound = torch.stack([covariance.cbf, covariance.att])
         precision = weight / batch.thermal_noise[phantom].double().square()
-        best = best_estimate(data, precision, possible, bound)
-        error = best - truth.values[:, phantom, inside]
-        found.append(error.square() / truth.bound[:, phantom, inside])
+        best = best_estimate(data.flatten(0, 1), precision, possible, bound)
+        error = best.reshape(-1, *data.shape[:2]) - truth.values[:, phantom, inside].unsqueeze(1)
+        loss = error.square() / truth.bound[:, phantom, inside].unsqueeze(1)
+        found.append(loss.flatten(1))
     return found
 
 

@@ -106,27 +106,25 @@ def distance(one: Tensor, other: Tensor) -> list[float]:
 
 
 def simulated_table(
-    name: str, phantoms: Phantoms, network: AmplitudeAwareNetwork | None, snr: float, seed: int
+    title: str,
+    scans: Sequence[tuple[Halved, Tensor]],
+    network: AmplitudeAwareNetwork | None,
 ) -> Table:
     """Put the truth to the same test: a map without any error of its own.
 
     Parameters
     ----------
-    name
-        Of the brains.
-    phantoms
-        The brains; all slices count.
+    title
+        What the scans are.
+    scans
+        Of `simulated_halves`; all slices count.
     network
         The network, if there is one.
-    snr
-        Of half of the data.
-    seed
-        Of the noise.
     """
     everything: dict[str, list[Tensor]] = defaultdict(list)
     halves: tuple[dict[str, list[Tensor]], ...] = (defaultdict(list), defaultdict(list))
     n_told = 0
-    for scan, truth in simulated_halves(phantoms, snr, seed):
+    for scan, truth in scans:
         told = is_told(scan.whole)
         n_told += int(told.sum())
         for kept, series in zip((everything, *halves), (scan.whole, *scan.halves), strict=True):
@@ -138,15 +136,28 @@ def simulated_table(
         for kept in (everything, *halves)
     ]
     question = (
-        f'Brains {name}, {PROTOCOL}, SNR {snr:g} from half of the data: the same distances, '
-        f'{n_told} voxels where least squares converged on all data.'
+        f'{title}, {PROTOCOL}: the same distances, {n_told} voxels where least squares converged '
+        'on all data.'
     )
-    rows = distance_rows(joined[0], joined[1:])
-    return Table(f'stability {name}, SNR {snr:g}', question, rows)
+    return Table(f'stability, {title}', question, distance_rows(joined[0], joined[1:]))
 
 
 def simulated_halves(phantoms: Phantoms, snr: float, seed: int) -> Iterator[tuple[Halved, Tensor]]:
-    """Give each phantom's series, and its truth ``(parameter, voxel)``; see `simulated_table`."""
+    """Measure phantoms in two halves.
+
+    Parameters
+    ----------
+    phantoms
+        The brains.
+    snr
+        Of half of the data.
+    seed
+        Of the noise.
+
+    Yields
+    ------
+    Each phantom's series, and its truth ``(parameter, voxel)``.
+    """
     for batch in measured(phantoms, Condition(snr, PROTOCOL), seed):
         for phantom in range(len(batch.mask)):
             two = series_of(batch, 0, phantom), series_of(batch, 1, phantom)

@@ -21,6 +21,9 @@ from aslprep_nn.network.losses import (
 )
 from aslprep_nn.network.model import AmplitudePath, NetworkSettings, Surroundings
 
+#: Fields of a recipe that are parts of a whole.
+SHARES = frozenset({'known_physics', 'voxelwise', 'fine_structure'})
+
 
 class LossName(StrEnum):
     """What the network learns from."""
@@ -180,13 +183,21 @@ def recipe_of(content: Mapping[str, Any], file: str) -> TrainingRecipe:
             problems.append(Problem(file, name, 'present', expected, 'Remove or rename it.'))
             continue
         try:
-            values[name] = _like(known[name], value)
+            values[name] = _of_field(name, known[name], value)
         except (TypeError, ValueError):
-            expected = f'a value like {_plain(known[name])!r}'
+            expected = f'a value like {_plain(known[name])!r}' + ', at most 1' * (name in SHARES)
             problems.append(Problem(file, name, repr(value), expected, 'Correct it.'))
     if problems:
         raise UsageError(problems)
     return TrainingRecipe(**values)
+
+
+def _of_field(name: str, default: object, value: object) -> object:
+    """Turn a plain value into that of a field; raises as `_like` does."""
+    result = _like(default, value)
+    if name in SHARES and isinstance(result, float) and result > 1:
+        raise ValueError
+    return result
 
 
 def _like(default: object, value: object) -> object:

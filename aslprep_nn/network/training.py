@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from aslprep_nn.errors import Problem, UsageError
 from aslprep_nn.network.learner import Learner
 from aslprep_nn.network.losses import Target
 from aslprep_nn.network.recipe import TrainingRecipe
@@ -61,17 +62,23 @@ def train(
     last_step
         Stop here although the recipe goes on.
     start
-        Trained weights to begin with, unless there is a checkpoint.
+        Trained weights to begin with; a checkpoint has to have begun with the same.
     listener
         Told how far it is.
 
     Returns
     -------
     The learner at the last step.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds a checkpoint of another recipe or another start.
     """
     learner = Learner(recipe, device)
     if (folder / CHECKPOINT).exists():
         learner.load(folder / CHECKPOINT)
+        _require_same_start(learner, start, folder / CHECKPOINT)
     elif start is not None:
         learner.start_from(start)
     last = min(recipe.n_steps, last_step or recipe.n_steps)
@@ -94,6 +101,15 @@ def train(
             learner.save(folder / CHECKPOINT)
             begun, losses = time.monotonic(), []
     return learner
+
+
+def _require_same_start(learner: Learner, start: LoadedNetwork | None, path: Path) -> None:
+    """Refuse to go on from weights that a checkpoint did not begin with."""
+    if start is None or learner.started_from == start.card.sha256:
+        return
+    found = learner.started_from or 'random weights'
+    remedy = 'Train into another folder, or leave --start out.'
+    raise UsageError(Problem(str(path), 'started_from', found, start.card.sha256, remedy))
 
 
 def pick(pool: list[Sample], recipe: TrainingRecipe, step: int) -> tuple[list[Sample], Tensor]:

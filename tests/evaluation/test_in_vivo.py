@@ -100,7 +100,8 @@ def test_slices_along_another_axis_are_refused_by_name(tmp_path):
 
 
 def test_the_truth_is_put_to_the_same_test(brains, a_network):
-    table = simulated_table('simulated', brains, a_network(), 10.0, 3)
+    scans = list(simulated_halves(brains, 10.0, 3))
+    table = simulated_table('simulated', scans, a_network())
     rows = {row['from half of the data']: row for row in table.rows}
     to_truth, to_half = (
         f'CBF to {name} [mL/100 g/min]' for name in ('the truth', 'LSQ of the other half')

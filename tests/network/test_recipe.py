@@ -35,6 +35,7 @@ def test_a_recipe_survives_being_written_as_plain_values():
         ('learning_rate = "fast"', ['learning_rate']),
         ('bound_floor = [0.1]', ['bound_floor']),
         ('bound_floor = 0.1', ['bound_floor']),
+        ('voxelwise = 1.5\nfine_structure = -0.1', ['voxelwise', 'fine_structure']),
         ('n_steps = "many"\nwidth = []\ncolour = 1', ['n_steps', 'width', 'colour']),
     ],
 )

@@ -88,6 +88,13 @@ def test_a_training_goes_on_from_weights_and_says_from_which(tmp_path):
     assert card_of(first, 'first', 'cpu').metrics['started_from'] == ''
 
 
+def test_a_checkpoint_with_another_start_is_not_gone_on_from(tmp_path):
+    first = train(RECIPE, tmp_path / 'first', n_workers=0, last_step=1)
+    path = save_weights(first.averaged, card_of(first, 'first', 'cpu'), tmp_path)
+    with pytest.raises(UsageError, match='random weights'):
+        train(RECIPE, tmp_path / 'first', n_workers=0, start=load_weights(path))
+
+
 def test_weights_of_another_shape_are_no_start(tmp_path):
     first = train(RECIPE, tmp_path / 'first', n_workers=0, last_step=1)
     path = save_weights(first.averaged, card_of(first, 'first', 'cpu'), tmp_path)

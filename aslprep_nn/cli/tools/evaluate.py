@@ -35,7 +35,7 @@ from aslprep_nn.writing import write_atomically
 #: Seed of everything random; training has others.
 SEED = 20_000
 #: Of half of the data of the brains that stand beside real ones.
-SIMULATED_SNR = (5.0,)
+SIMULATED_SNR = 5.0
 TEXTURE = (
     'What both halves of the data agree on: the standard deviation of what voxels reproduce, and '
     'its correlation with voxels one to three further.'
@@ -163,11 +163,11 @@ def _add_in_vivo(
     rough = with_fine_structure(smooth, options.seed)
     rows = [texture_row(scan.name, [halved(scan)]) for scan in scans]
     for name, brains in (('simulated', smooth), ('simulated, fine structure', rough)):
-        for snr in SIMULATED_SNR:
-            _tell(f'{name}, SNR {snr:g} from half of the data')
-            found.tables.append(simulated_table(name, brains, network, snr, options.seed))
-            halves = [scan for scan, _ in simulated_halves(brains, snr, options.seed)]
-            rows.append(texture_row(f'{name}, SNR {snr:g} from half of the data', halves))
+        title = f'{name}, SNR {SIMULATED_SNR:g} from half of the data'
+        _tell(title)
+        with_truth = list(simulated_halves(brains, SIMULATED_SNR, options.seed))
+        found.tables.append(simulated_table(title, with_truth, network))
+        rows.append(texture_row(title, [scan for scan, _ in with_truth]))
     found.tables.append(Table('texture', TEXTURE, tuple(rows)))
 
 
