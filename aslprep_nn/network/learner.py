@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -71,10 +71,17 @@ class Learner:
         UsageError
             If they are of a network of another shape.
         """
-        if weights.card.settings != self.recipe.network:
-            expected = f'a network of the shape of the recipe: {self.recipe.network}'
-            found, remedy = str(weights.card.settings), 'Start from others, or change the recipe.'
-            raise UsageError(Problem(weights.card.name, 'settings', found, expected, remedy))
+        found, wanted = asdict(weights.card.settings), asdict(self.recipe.network)
+        remedy = 'Start from other weights, or change the recipe.'
+        problems = [
+            Problem(
+                weights.card.name, name, str(found[name]), f'{value}, as the recipe has', remedy
+            )
+            for name, value in wanted.items()
+            if found[name] != value
+        ]
+        if problems:
+            raise UsageError(problems)
         for network in (self.network, self.averaged):
             network.load_state_dict(weights.network.state_dict())
         self.started_from = weights.card.sha256

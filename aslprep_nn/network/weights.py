@@ -31,7 +31,7 @@ from aslprep_nn.writing import write_atomically
 
 DEFAULT_NAME = 'default'
 TENSORS, CARD = '.safetensors', '.json'
-REMEDY = 'Install the package again, or give another file with --weights.'
+REMEDY = 'Install the package again, or give another file.'
 
 
 @dataclass(frozen=True)

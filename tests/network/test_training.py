@@ -99,7 +99,7 @@ def test_weights_of_another_shape_are_no_start(tmp_path):
     first = train(RECIPE, tmp_path / 'first', n_workers=0, last_step=1)
     path = save_weights(first.averaged, card_of(first, 'first', 'cpu'), tmp_path)
     wider = replace(RECIPE, width=16)
-    with pytest.raises(UsageError, match='width=16'):
+    with pytest.raises(UsageError, match='width is 8; expected 16'):
         train(wider, tmp_path / 'wider', n_workers=0, start=load_weights(path))
 
 
