@@ -30,6 +30,8 @@ N_MOMENTS = 4
 LEAST_SCALE = 0.1
 #: No step is shown to be larger [posterior standard deviations].
 FARTHEST = 20.0
+#: Added to the mean square of steps before its logarithm is taken [posterior variances].
+LEAST_SQUARE = 0.01
 #: What stands for the moments outside the mask: no amplitude, unit standard deviation.
 OUTSIDE = (0.0, 1.0, 0.0, 1.0)
 
@@ -42,15 +44,19 @@ class FeatureSettings:
     ----------
     smoothings
         Standard deviations of the kernels the profiles are taken after [voxel].
+    roughness
+        Whether the network is told how large the steps of smoothing are around each voxel, and
+        on average over each slice: how much more than noise there is to smooth away.
     """
 
     smoothings: tuple[float, ...] = (0.0, 0.7, 1.5, 3.0)
+    roughness: bool = True
 
     @property
     def n_channels(self) -> int:
         """Number of channels."""
         apiece = 2 * N_ATT // POINTS_PER_CHANNEL + N_ATT // POINTS_PER_AMPLITUDE + N_MOMENTS
-        return apiece * len(self.smoothings) + self.n_amplitude_steps + self.n_att_steps
+        return apiece * len(self.smoothings) + self.n_steps + self.n_roughnesses
 
     @property
     def n_att_steps(self) -> int:
@@ -63,9 +69,19 @@ class FeatureSettings:
         return self.n_att_steps + len(list(combinations(self.smoothings, 2)))
 
     @property
+    def n_steps(self) -> int:
+        """Number of steps of the amplitude and of ATT."""
+        return self.n_amplitude_steps + self.n_att_steps
+
+    @property
+    def n_roughnesses(self) -> int:
+        """Number of roughnesses: one per step."""
+        return self.n_steps * self.roughness
+
+    @property
     def n_conditions(self) -> int:
         """Number of conditions of a slice."""
-        return N_BOUNDS + len(self.smoothings)
+        return N_BOUNDS + len(self.smoothings) + self.n_roughnesses
 
 
 class Posterior(NamedTuple):
@@ -153,21 +169,25 @@ def network_input(series: PerfusionSeries, settings: FeatureSettings | None = No
 
     Voxels without a measurement leave the mask.
     """
-    smoothings = (settings or FeatureSettings()).smoothings
+    settings = settings or FeatureSettings()
     present = torch.isfinite(series.relative_delta_m).any(-1)
     series = series.within(present)
-    measured = [_measured(series, sigma) for sigma in smoothings]
+    measured = [_measured(series, sigma) for sigma in settings.smoothings]
     profiles = [profile(m, series.voxel_noise) for m in measured]
     scale = _scale(profiles[-1])
     moments = [_posterior(p, scale) for p in profiles]
     steps = _steps(profiles, moments, scale)
     channels = [_channels(p, q, scale) for p, q in zip(profiles, moments, strict=True)]
     channels.append(steps.asinh())
+    step_images = series.image(steps)
+    around = mean_around(step_images.square(), series.inside).to(steps)
+    roughness = _roughness(around, series.inside)[: settings.n_roughnesses]
     plain = series.measurements()
+    told = conditions(series, scale, profiles)
     return NetworkInput(
-        features=series.image(torch.cat(channels)).movedim(0, 1),
+        features=torch.cat([series.image(torch.cat(channels)), roughness]).movedim(0, 1),
         mask=series.inside.unsqueeze(1),
-        conditions=conditions(series, scale, profiles),
+        conditions=torch.cat([told, _slice_means(roughness, series.inside)], -1),
         amplitudes=amplitudes(series, plain, scale),
         posterior=Posterior(
             *(
@@ -175,7 +195,7 @@ def network_input(series: PerfusionSeries, settings: FeatureSettings | None = No
                 for part, outside in zip(moments[0], OUTSIDE, strict=True)
             )
         ),
-        steps=_reliable(series.image(steps), series.inside).movedim(0, 1),
+        steps=_reliable(step_images, around).movedim(0, 1),
         scale=scale.reshape(1, 1, 1),
     )
 
@@ -240,7 +260,7 @@ def _steps(profiles: list[Profile], moments: list[Posterior], scale: Tensor) -> 
     return torch.stack(steps).clamp(-FARTHEST, FARTHEST)
 
 
-def _reliable(steps: Tensor, inside: Tensor) -> Tensor:
+def _reliable(steps: Tensor, around: Tensor) -> Tensor:
     """Shrink steps where they are larger than noise makes them, as a Wiener filter does.
 
     Noise alone gives steps of less than one standard deviation. Where their mean square around
@@ -249,9 +269,18 @@ def _reliable(steps: Tensor, inside: Tensor) -> Tensor:
 
     Parameters
     ----------
-    steps
-        ``(step, slice, x, y)``.
-    inside
-        ``(slice, x, y)``.
+    steps, around
+        Steps, and their mean squares around each voxel, ``(step, slice, x, y)``.
     """
-    return steps / (1 + mean_around(steps.square(), inside).to(steps))
+    return steps / (1 + around)
+
+
+def _roughness(around: Tensor, inside: Tensor) -> Tensor:
+    """Say how large steps are around each voxel, ``(step, slice, x, y)``; 0 outside the mask."""
+    return torch.where(inside, (around + LEAST_SQUARE).log(), 0)
+
+
+def _slice_means(images: Tensor, inside: Tensor) -> Tensor:
+    """Average ``(image, slice, x, y)`` over each slice's voxels, ``(slice, image)``."""
+    n_voxels = inside.sum((-1, -2)).clamp(min=1)
+    return (images.sum((-1, -2)) / n_voxels).movedim(0, 1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from aslprep_nn.errors import Problem, UsageError
 from aslprep_nn.network.losses import Loss, Target, amplitude_error, gaussian_likelihood
-from aslprep_nn.network.model import AmplitudeAwareNetwork, Estimate
+from aslprep_nn.network.model import AmplitudeAwareNetwork, Estimate, NetworkSettings
 from aslprep_nn.network.recipe import Precision, TrainingRecipe
 from aslprep_nn.network.samples import Sample, Together, put_together
 from aslprep_nn.network.targets import reconstruction_error
@@ -64,14 +64,17 @@ class Learner:
         return cast(AmplitudeAwareNetwork, self.average.module)
 
     def start_from(self, weights: LoadedNetwork) -> None:
-        """Begin with trained weights.
+        """Begin with trained weights; roughness that they were not told is ignored at first.
 
         Raises
         ------
         UsageError
             If they are of a network of another shape.
         """
-        found, wanted = asdict(weights.card.settings), asdict(self.recipe.network)
+        old, new = weights.card.settings, self.recipe.network
+        if not old.features.roughness:
+            old = replace(old, features=replace(old.features, roughness=new.features.roughness))
+        found, wanted = asdict(old), asdict(new)
         remedy = 'Start from other weights, or change the recipe.'
         problems = [
             Problem(
@@ -82,8 +85,9 @@ class Learner:
         ]
         if problems:
             raise UsageError(problems)
+        tensors = _widened(weights.network.state_dict(), weights.card.settings, new)
         for network in (self.network, self.averaged):
-            network.load_state_dict(weights.network.state_dict())
+            network.load_state_dict(tensors)
         self.started_from = weights.card.sha256
 
     def learn(self, samples: Sequence[Sample], dials: Tensor) -> float:
@@ -160,6 +164,21 @@ class Learner:
         self.network.load_state_dict(content['network'])
         self.average.load_state_dict(content['average'])
         self.optimizer.load_state_dict(content['optimizer'])
+
+
+def _widened(
+    tensors: Mapping[str, Tensor], old: NetworkSettings, new: NetworkSettings
+) -> dict[str, Tensor]:
+    """Give the tensors of a network columns of zeros for the features that it did not have."""
+    widened = dict(tensors)
+    for name, before, after in (
+        ('stem.weight', old.features.n_channels, new.features.n_channels),
+        ('encode_condition.0.weight', old.features.n_conditions, new.features.n_conditions),
+    ):
+        weight = tensors[name]
+        ignored = weight.new_zeros(len(weight), after - before, *weight.shape[2:])
+        widened[name] = torch.cat([weight[:, :before], ignored, weight[:, before:]], 1)
+    return widened
 
 
 def learning_rate(recipe: TrainingRecipe, step: int) -> float:

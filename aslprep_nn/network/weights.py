@@ -206,8 +206,10 @@ def _read(path: Path) -> bytes:
 
 
 def _settings(plain: Mapping[str, Any]) -> NetworkSettings:
+    features = plain['features']
     words = {
-        'features': FeatureSettings(tuple(plain['features']['smoothings'])),
+        # cards from before roughness was told do not name it
+        'features': FeatureSettings(tuple(features['smoothings']), features.get('roughness', False)),
         'amplitude_path': AmplitudePath(plain['amplitude_path']),
         'surroundings': Surroundings(plain['surroundings']),
     }

@@ -35,7 +35,7 @@ ARTERIAL_THRESHOLD, ARTERIAL_WAVELENGTH = 1.2, Interval(12.0, 40.0)
 ARTERIAL_LEAD = Interval(0.15, 0.6)
 #: What real brains have beside it, from voxel to voxel, in flow (standard deviation, as a fraction)
 #: and in arrival [s]; the size of what neighbours share of it [mm], and how much that is.
-FINE_FLOW, FINE_ARRIVAL = Interval(0.0, 0.35), Interval(0.0, 0.3)
+FINE_FLOW, FINE_ARRIVAL = Interval(0.0, 0.45), Interval(0.0, 0.3)
 FINE_WAVELENGTH, FINE_SHARED = Interval(6.0, 16.0), Interval(0.0, 0.7)
 ANY_CBF, ANY_ATT = Interval(0.0, 120.0), Interval(0.2, 2.6)
 

@@ -45,7 +45,7 @@ def test_noise_that_neighbours_share_shows_in_the_misfit_of_smoothed_data(make_b
     for noise in (white, shared * precision.sqrt()):
         data = brain.series.relative_delta_m + 1e-3 * noise
         noisy = replace(brain.series, relative_delta_m=data, noise=torch.tensor(1e-3))
-        given = network_input(noisy, FeatureSettings((0.0, 0.7, 1.5)))
+        given = network_input(noisy, FeatureSettings((0.0, 0.7, 1.5), roughness=False))
         misfits.append(given.conditions[:, N_BOUNDS:])
     independent, dependent = misfits
     assert independent.abs().max() < 0.25

@@ -13,11 +13,11 @@ NAMES = ['pcasl', 'pasl', 'pcasl_vsasl']
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_every_protocol_gives_the_same_156_channels(make_brain, name):
+def test_every_protocol_gives_the_same_168_channels(make_brain, name):
     given = network_input(make_brain(name).series)
-    assert FeatureSettings().n_channels == 156
-    assert given.features.shape == (3, 156, 21, 18)
-    assert given.conditions.shape == (3, 20)
+    assert FeatureSettings().n_channels == 168
+    assert given.features.shape == (3, 168, 21, 18)
+    assert given.conditions.shape == (3, 32)
     assert given.amplitudes.shape == (3, N_AMPLITUDES)
     for part in (given.features, given.conditions, given.amplitudes, *given.posterior):
         assert torch.isfinite(part).all()
@@ -95,6 +95,6 @@ def test_an_empty_slice_is_no_trouble(make_brain):
 def test_volumes_of_one_size_make_a_batch(make_brain):
     inputs = [network_input(make_brain(name).series) for name in NAMES]
     batch = NetworkInput.stack(inputs)
-    assert batch.features.shape == (3, 3, 156, 21, 18)
+    assert batch.features.shape == (3, 3, 168, 21, 18)
     assert batch.scale.shape == (3, 1, 1, 1)
     assert torch.equal(batch.posterior.att[1], inputs[1].posterior.att)
