@@ -73,3 +73,16 @@ def test_training_does_not_touch_the_global_stream(tmp_path):
     torch.manual_seed(5)
     train(tmp_path)
     assert torch.equal(torch.rand(1), expected)
+
+
+def test_the_card_names_the_code_that_began(tmp_path, monkeypatch):
+    """Hours pass before it is written, and files may have changed."""
+    now = ['the code that began']
+    monkeypatch.setattr('aslprep_nn.cli.tools.train.commit', lambda: now[0])
+
+    def change_files(*_):
+        now[0] = 'other code'
+
+    monkeypatch.setattr('aslprep_nn.cli.tools.train.write_history', change_files)
+    assert train(tmp_path) == 0
+    assert load_weights(tmp_path / 'out' / 'default.safetensors').card.commit == 'the code that began'

@@ -1,9 +1,12 @@
 """What the network sees: of one size for any protocol, free of scale, blind outside the mask."""
 
 from dataclasses import replace
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from aslprep_nn.estimation.profile import profile
 from aslprep_nn.network.conditioning import N_AMPLITUDES
@@ -29,6 +32,29 @@ def test_the_settings_know_how_many_channels_there_are(make_brain, smoothings):
     given = network_input(make_brain().series, settings)
     assert given.features.shape[1] == settings.n_channels
     assert given.conditions.shape[1] == settings.n_conditions
+
+
+def test_roughness_is_the_mean_square_of_steps_around_a_voxel_and_of_a_slice(make_brain):
+    given = network_input(make_brain(noise=2e-3).series)
+    inside = given.mask[:, 0].numpy()
+    blur = partial(gaussian_filter, sigma=(0, 2, 2), mode='constant', truncate=3.5)
+    share = np.maximum(blur(inside.astype(float)), 1e-9)
+    for number in range(12):
+        step = given.features[:, 144 + number].sinh().numpy()
+        expected = np.log(blur(step**2 * inside) / share + 0.01)
+        found = given.features[:, 156 + number].numpy()
+        np.testing.assert_allclose(found[inside], expected[inside], rtol=1e-3, atol=1e-3)
+        means = [one[there].mean() for one, there in zip(expected, inside, strict=True)]
+        told = given.conditions[:, 20 + number].numpy()
+        np.testing.assert_allclose(told, means, rtol=1e-3, atol=1e-3)
+
+
+def test_a_brain_that_changes_from_voxel_to_voxel_is_seen_to(make_brain):
+    smooth, rough = (
+        network_input(make_brain(shape=(40, 40, 2), uniform=uniform).series).conditions[:, 20:]
+        for uniform in (True, False)
+    )
+    assert (rough - smooth).min() > 1.0
 
 
 @pytest.mark.parametrize('factor', [1e-2, 0.1, 10.0, 100.0])

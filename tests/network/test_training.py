@@ -7,7 +7,9 @@ import torch
 
 from aslprep_nn.cli.tools.train import card_of
 from aslprep_nn.errors import UsageError
+from aslprep_nn.network.features import FeatureSettings, network_input
 from aslprep_nn.network.learner import Learner, learning_rate
+from aslprep_nn.network.model import AmplitudeAwareNetwork
 from aslprep_nn.network.recipe import LossName, Precision, TrainingRecipe
 from aslprep_nn.network.samples import mirrored, simulate
 from aslprep_nn.network.training import CHECKPOINT, check, pick, train
@@ -74,7 +76,7 @@ def test_another_recipe_does_not_go_on_from_a_checkpoint(tmp_path):
 
 def test_a_training_goes_on_from_weights_and_says_from_which(tmp_path):
     first = train(RECIPE, tmp_path / 'first', n_workers=0)
-    path = save_weights(first.averaged, card_of(first, 'first', 'cpu'), tmp_path)
+    path = save_weights(first.averaged, card_of(first, 'first', 'cpu', 'a commit'), tmp_path)
     recipe = replace(RECIPE, seed=5, learning_rate=0.0, weight_decay=0.0)
     begun = Learner(recipe)
     begun.start_from(load_weights(path))
@@ -82,22 +84,45 @@ def test_a_training_goes_on_from_weights_and_says_from_which(tmp_path):
     again = train(recipe, tmp_path / 'again', n_workers=0, start=load_weights(path))
     torch.testing.assert_close(weights_of(again), weights_of(first))
     sha256 = load_weights(path).card.sha256
-    assert card_of(again, 'again', 'cpu').metrics['started_from'] == sha256
+    assert card_of(again, 'again', 'cpu', 'a commit').metrics['started_from'] == sha256
     later = train(recipe, tmp_path / 'again', n_workers=0)  # from its checkpoint
     assert later.started_from == sha256
-    assert card_of(first, 'first', 'cpu').metrics['started_from'] == ''
+    assert card_of(first, 'first', 'cpu', 'a commit').metrics['started_from'] == ''
+
+
+def test_weights_that_were_not_told_roughness_begin_by_ignoring_it(tmp_path, make_brain):
+    """Old weights, all of them random, say in a wider network what they said before."""
+    torch.manual_seed(1)
+    old = AmplitudeAwareNetwork(
+        replace(RECIPE.network, features=FeatureSettings(roughness=False))
+    ).eval()
+    with torch.no_grad():
+        for parameter in old.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape))
+    first = train(RECIPE, tmp_path, n_workers=0, last_step=1)
+    path = save_weights(old, card_of(first, 'old', 'cpu', 'a commit'), tmp_path)
+    learner = Learner(RECIPE)
+    learner.start_from(load_weights(path))
+    series, dial = make_brain().series, torch.tensor(2.0)
+    with torch.no_grad():
+        before = old(network_input(series, old.settings.features), dial)
+        after = learner.averaged.eval()(network_input(series), dial)
+    torch.testing.assert_close(after, before)
+    learner.averaged.stem.weight.data.add_(0.1)
+    with torch.no_grad():
+        assert not torch.allclose(learner.averaged(network_input(series), dial).att, before.att)
 
 
 def test_a_checkpoint_with_another_start_is_not_gone_on_from(tmp_path):
     first = train(RECIPE, tmp_path / 'first', n_workers=0, last_step=1)
-    path = save_weights(first.averaged, card_of(first, 'first', 'cpu'), tmp_path)
+    path = save_weights(first.averaged, card_of(first, 'first', 'cpu', 'a commit'), tmp_path)
     with pytest.raises(UsageError, match='random weights'):
         train(RECIPE, tmp_path / 'first', n_workers=0, start=load_weights(path))
 
 
 def test_weights_of_another_shape_are_no_start(tmp_path):
     first = train(RECIPE, tmp_path / 'first', n_workers=0, last_step=1)
-    path = save_weights(first.averaged, card_of(first, 'first', 'cpu'), tmp_path)
+    path = save_weights(first.averaged, card_of(first, 'first', 'cpu', 'a commit'), tmp_path)
     wider = replace(RECIPE, width=16)
     with pytest.raises(UsageError, match='width is 8; expected 16'):
         train(wider, tmp_path / 'wider', n_workers=0, start=load_weights(path))

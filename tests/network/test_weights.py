@@ -75,10 +75,20 @@ def test_a_network_comes_back_with_its_card_and_gives_the_same_maps(path, make_b
         NetworkSettings(width=8, n_levels=2, surroundings=Surroundings.VOXELWISE),
         NetworkSettings(width=8, n_levels=2, amplitude_path=AmplitudePath.NONE),
         NetworkSettings(FeatureSettings((0.0, 1.0)), width=8, n_levels=2),
+        NetworkSettings(FeatureSettings(roughness=False), width=8, n_levels=2),
     ],
 )
 def test_the_shape_of_the_network_is_read_from_the_card(tmp_path, settings):
     path = save_weights(AmplitudeAwareNetwork(settings), CARD, tmp_path)
+    assert load_weights(path).network.settings == settings
+
+
+def test_a_card_that_does_not_name_roughness_is_of_a_network_that_was_not_told(tmp_path):
+    settings = NetworkSettings(FeatureSettings(roughness=False), width=8, n_levels=2)
+    path = save_weights(AmplitudeAwareNetwork(settings), CARD, tmp_path)
+    card = json.loads(path.with_suffix('.json').read_text())
+    del card['settings']['features']['roughness']
+    path.with_suffix('.json').write_text(json.dumps(card))
     assert load_weights(path).network.settings == settings
 
 

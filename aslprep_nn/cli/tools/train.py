@@ -76,7 +76,7 @@ def add_train(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(options: argparse.Namespace) -> int:
     """Train, write what was learnt, give the exit code."""
-    device = options.device
+    device, code = options.device, commit()  # before hours pass, in which files may change
     if device == 'auto':
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
     try:
@@ -88,7 +88,8 @@ def run(options: argparse.Namespace) -> int:
         sys.stderr.write(f'{error}\n')
         return ExitCode.USAGE
     write_history(options.output, learner.history)
-    path = save_weights(learner.averaged, card_of(learner, options.name, device), options.output)
+    card = card_of(learner, options.name, device, code)
+    path = save_weights(learner.averaged, card, options.output)
     sys.stdout.write(f'{path}\n')
     return 0
 
@@ -122,14 +123,14 @@ def _train(recipe: TrainingRecipe, options: argparse.Namespace, device: str) -> 
         )
 
 
-def card_of(learner: Learner, name: str, device: str) -> ModelCard:
-    """Describe what was trained."""
+def card_of(learner: Learner, name: str, device: str, code: str) -> ModelCard:
+    """Describe what was trained, and by which commit."""
     last = learner.history[-1]
     return ModelCard(
         name=name,
         training_range=TrainingRange.of_simulation(),
         seed=learner.recipe.seed,
-        commit=commit(),
+        commit=code,
         loss=str(learner.recipe.loss),
         n_steps=learner.step,
         wall_time=round(last['seconds']),
