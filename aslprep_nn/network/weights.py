@@ -206,10 +206,9 @@ def _read(path: Path) -> bytes:
 
 
 def _settings(plain: Mapping[str, Any]) -> NetworkSettings:
-    features = plain['features']
+    features = {'roughness': False, **plain['features']}  # cards from before it do not name it
     words = {
-        # cards from before roughness was told do not name it
-        'features': FeatureSettings(tuple(features['smoothings']), features.get('roughness', False)),
+        'features': FeatureSettings(tuple(features['smoothings']), features['roughness']),
         'amplitude_path': AmplitudePath(plain['amplitude_path']),
         'surroundings': Surroundings(plain['surroundings']),
     }

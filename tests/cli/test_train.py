@@ -85,4 +85,5 @@ def test_the_card_names_the_code_that_began(tmp_path, monkeypatch):
 
     monkeypatch.setattr('aslprep_nn.cli.tools.train.write_history', change_files)
     assert train(tmp_path) == 0
-    assert load_weights(tmp_path / 'out' / 'default.safetensors').card.commit == 'the code that began'
+    card = load_weights(tmp_path / 'out' / 'default.safetensors').card
+    assert card.commit == 'the code that began'
