@@ -41,6 +41,11 @@ def test_columns_are_as_wide_as_their_widest_cell():
     ]
 
 
+def test_a_bar_within_a_cell_does_not_end_it():
+    table = Table('name', 'Why?', ({'|bias|': 1},))
+    assert render(table).splitlines()[4:] == [r'| \|bias\| |', '|----------|', '| 1        |']
+
+
 @pytest.mark.parametrize(
     'arguments', [['benchmark'], ['benchmark', 'everything'], ['benchmark', 'fit', '--tables', 'x']]
 )

@@ -61,9 +61,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def render(table: Table) -> str:
-    """Lay a table out as Markdown."""
+    """Lay a table out as Markdown, in which a bar within a cell would end it."""
     columns = list(table.rows[0])
-    cells = [columns, *([str(row[column]) for column in columns] for row in table.rows)]
+    plain = [columns, *([str(row[column]) for column in columns] for row in table.rows)]
+    cells = [[cell.replace('|', r'\|') for cell in line] for line in plain]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     lines = ['| ' + ' | '.join(map(str.ljust, line, widths)) + ' |' for line in cells]
     rule = '|' + '|'.join('-' * (width + 2) for width in widths) + '|'
