@@ -31,14 +31,17 @@ N_BOUNDS = 2 * len(PROBED_ATT)
 N_AMPLITUDES = 4 * len(KINDS) + 2
 
 
-def conditions(series: PerfusionSeries, scale: Tensor, profiles: Sequence[Profile]) -> Tensor:
+def conditions(
+    series: PerfusionSeries, scale: Tensor, profiles: Sequence[Profile], roughness: Tensor
+) -> Tensor:
     """Say what the protocol can tell about each slice at this noise, ``(slice, condition)``.
 
     Logarithms of the smoothed Cramér-Rao bounds (standard deviations of relative CBF and of
     ATT) at eight ATT, at the flow and noise of an image of the reference amplitude, so that
-    they do not depend on its scale; and by how much the misfit exceeds its expectation after
-    each smoothing. Unsmoothed, that says whether the stated noise is right; smoothed, whether
-    the noise of neighbours is as independent as smoothing takes it to be.
+    they do not depend on its scale; by how much the misfit exceeds its expectation after each
+    smoothing (unsmoothed, that says whether the stated noise is right; smoothed, whether the
+    noise of neighbours is as independent as smoothing takes it to be); and the mean of each
+    ``roughness``, ``(roughness, voxel)``.
     """
     noise = _slice_mean(series, series.voxel_noise.square()).sqrt()
     relative_noise = (noise / scale).double() * REFERENCE_CBF
@@ -54,7 +57,8 @@ def conditions(series: PerfusionSeries, scale: Tensor, profiles: Sequence[Profil
     )
     variances = torch.stack([bound.cbf / REFERENCE_CBF**2, bound.att]).reshape(2, -1, n_probes)
     misfits = [_slice_mean(series, _excess(found)).asinh() for found in profiles]
-    return torch.cat([*(variances.log() / 2), torch.stack(misfits, -1)], -1).to(scale)
+    rough = _slice_mean(series, roughness).movedim(0, -1)
+    return torch.cat([*(variances.log() / 2), torch.stack(misfits, -1), rough], -1).to(scale)
 
 
 def _excess(found: Profile) -> Tensor:
@@ -111,11 +115,11 @@ def _timing_weight(series: PerfusionSeries) -> Tensor:
     repetitions = Repetitions.of(series.acquisitions)
     summary = repetitions.summarize(series.voxels(series.relative_delta_m), series.weights)
     weight = summary.weight.to(summary.mean).expand_as(summary.mean)
-    return torch.stack([_slice_mean(series, row) for row in weight])
+    return _slice_mean(series, weight)
 
 
 def _slice_mean(series: PerfusionSeries, voxels: Tensor) -> Tensor:
-    """Average ``(voxel,)`` over each slice, ``(slice,)``; over the volume where it is empty."""
+    """Average ``(..., voxel)`` over each slice, over the volume where it is empty."""
     n_voxels = series.inside.flatten(1).sum(1)
-    total = series.image(voxels).flatten(1).sum(1)
-    return torch.where(n_voxels > 0, total / n_voxels.clamp(min=1), voxels.mean())
+    total = series.image(voxels).flatten(-2).sum(-1)
+    return torch.where(n_voxels > 0, total / n_voxels.clamp(min=1), voxels.mean(-1, keepdim=True))

@@ -178,24 +178,21 @@ def network_input(series: PerfusionSeries, settings: FeatureSettings | None = No
     moments = [_posterior(p, scale) for p in profiles]
     steps = _steps(profiles, moments, scale)
     channels = [_channels(p, q, scale) for p, q in zip(profiles, moments, strict=True)]
-    channels.append(steps.asinh())
-    step_images = series.image(steps)
-    around = mean_around(step_images.square(), series.inside).to(steps)
-    roughness = _roughness(around, series.inside)[: settings.n_roughnesses]
-    plain = series.measurements()
-    told = conditions(series, scale, profiles)
+    around = _mean_squares(series, steps)
+    roughness = (around + LEAST_SQUARE).log()[: settings.n_roughnesses]
+    channels += [steps.asinh(), roughness]
     return NetworkInput(
-        features=torch.cat([series.image(torch.cat(channels)), roughness]).movedim(0, 1),
+        features=series.image(torch.cat(channels)).movedim(0, 1),
         mask=series.inside.unsqueeze(1),
-        conditions=torch.cat([told, _slice_means(roughness, series.inside)], -1),
-        amplitudes=amplitudes(series, plain, scale),
+        conditions=conditions(series, scale, profiles, roughness),
+        amplitudes=amplitudes(series, series.measurements(), scale),
         posterior=Posterior(
             *(
                 series.image(part, outside)
                 for part, outside in zip(moments[0], OUTSIDE, strict=True)
             )
         ),
-        steps=_reliable(step_images, around).movedim(0, 1),
+        steps=series.image(_reliable(steps, around)).movedim(0, 1),
         scale=scale.reshape(1, 1, 1),
     )
 
@@ -260,6 +257,12 @@ def _steps(profiles: list[Profile], moments: list[Posterior], scale: Tensor) -> 
     return torch.stack(steps).clamp(-FARTHEST, FARTHEST)
 
 
+def _mean_squares(series: PerfusionSeries, steps: Tensor) -> Tensor:
+    """Average squared steps around each voxel, ``(step, voxel)``."""
+    around = mean_around(series.image(steps).square(), series.inside)
+    return around[:, series.inside].to(steps)
+
+
 def _reliable(steps: Tensor, around: Tensor) -> Tensor:
     """Shrink steps where they are larger than noise makes them, as a Wiener filter does.
 
@@ -270,17 +273,6 @@ def _reliable(steps: Tensor, around: Tensor) -> Tensor:
     Parameters
     ----------
     steps, around
-        Steps, and their mean squares around each voxel, ``(step, slice, x, y)``.
+        Steps, and their mean squares around each voxel, ``(step, voxel)``.
     """
     return steps / (1 + around)
-
-
-def _roughness(around: Tensor, inside: Tensor) -> Tensor:
-    """Say how large steps are around each voxel, ``(step, slice, x, y)``; 0 outside the mask."""
-    return torch.where(inside, (around + LEAST_SQUARE).log(), 0)
-
-
-def _slice_means(images: Tensor, inside: Tensor) -> Tensor:
-    """Average ``(image, slice, x, y)`` over each slice's voxels, ``(slice, image)``."""
-    n_voxels = inside.sum((-1, -2)).clamp(min=1)
-    return (images.sum((-1, -2)) / n_voxels).movedim(0, 1)
