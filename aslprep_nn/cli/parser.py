@@ -53,7 +53,7 @@ def build_settings(options: argparse.Namespace, arguments: Sequence[str]) -> Set
     to_write = {'OUTPUT_DIR': output_dir}
     if options.work_dir:
         to_write['--work-dir'] = work_dir
-    estimators, weights = _estimators(options), options.weights and options.weights.resolve()
+    estimators, weights = _estimators(options), options.weights and options.weights.absolute()
     problems = [
         *checks.folder_problems(bids_dir, to_write),
         *checks.estimator_problems(estimators, options.primary, weights),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.resources import files
@@ -193,7 +194,7 @@ def _require_same(
 def _read_card(path: Path) -> ModelCard:
     try:
         return ModelCard.from_json(_read(path))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         found = f'not readable ({type(error).__name__}: {error})'
         raise _error(path, '', found, 'a model card of this version') from error
 
@@ -206,13 +207,33 @@ def _read(path: Path) -> bytes:
 
 
 def _settings(plain: Mapping[str, Any]) -> NetworkSettings:
+    """Read the shape of a network; raises as `ModelCard.from_json` does."""
     features = {'roughness': False, **plain['features']}  # cards from before it do not name it
     words = {
-        'features': FeatureSettings(tuple(features['smoothings']), features['roughness']),
+        'features': FeatureSettings(**{**features, 'smoothings': tuple(features['smoothings'])}),
         'amplitude_path': AmplitudePath(plain['amplitude_path']),
         'surroundings': Surroundings(plain['surroundings']),
     }
-    return NetworkSettings(**{**plain, **words})
+    settings = NetworkSettings(**{**plain, **words})
+    _require_possible(settings)
+    return settings
+
+
+def _require_possible(settings: NetworkSettings) -> None:
+    """Refuse what no network can be made of; the checksum covers tensors, not the card."""
+    smoothings = settings.features.smoothings
+    if not all(type(sigma) in (int, float) and math.isfinite(sigma) for sigma in smoothings):
+        raise ValueError(f'smoothings is {list(smoothings)}, not numbers')
+    if not smoothings or smoothings[0] != 0 or sorted(set(smoothings)) != list(smoothings):
+        raise ValueError(f'smoothings is {list(smoothings)}, does not rise from 0')
+    if type(settings.features.roughness) is not bool:
+        raise ValueError(f'roughness is {settings.features.roughness!r}, not true or false')
+    for name in ('width', 'n_levels', 'n_groups', 'condition_width'):
+        number = getattr(settings, name)
+        if type(number) is not int or number < 1:
+            raise ValueError(f'{name} is {number!r}, not a whole number from 1')
+    if settings.width % settings.n_groups:
+        raise ValueError(f'width {settings.width} is no multiple of n_groups {settings.n_groups}')
 
 
 def _error(path: Path, name: str, found: str, expected: str) -> WeightsError:

@@ -75,6 +75,13 @@ def test_weights_must_be_a_file_and_their_path_becomes_absolute(tmp_path, monkey
     assert given.network == NetworkOptions(8.0, tmp_path / 'mine.safetensors')
 
 
+def test_weights_behind_a_link_keep_the_name_that_their_card_has(tmp_path):
+    (tmp_path / 'store').write_bytes(b'')
+    (tmp_path / 'mine.safetensors').symlink_to(tmp_path / 'store')
+    given = settings(tmp_path, '--weights', str(tmp_path / 'mine.safetensors'))
+    assert given.network.weights == tmp_path / 'mine.safetensors'
+
+
 def test_work_goes_beside_the_output_unless_told_otherwise(tmp_path):
     assert settings(tmp_path).work_dir == tmp_path / 'out' / '.work'
     assert not settings(tmp_path).keep_work

@@ -74,6 +74,15 @@ def test_another_recipe_does_not_go_on_from_a_checkpoint(tmp_path):
     assert (tmp_path / CHECKPOINT).exists()
 
 
+def test_a_checkpoint_of_a_network_that_saw_other_features_is_not_gone_on_from(tmp_path):
+    train(RECIPE, tmp_path, n_workers=0, last_step=1)
+    content = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    content['network']['stem.weight'] = content['network']['stem.weight'][:, :-1]
+    torch.save(content, tmp_path / CHECKPOINT)
+    with pytest.raises(UsageError, match='of another shape'):
+        train(RECIPE, tmp_path, n_workers=0)
+
+
 def test_a_training_goes_on_from_weights_and_says_from_which(tmp_path):
     first = train(RECIPE, tmp_path / 'first', n_workers=0)
     path = save_weights(first.averaged, card_of(first, 'first', 'cpu', 'a commit'), tmp_path)

@@ -1,6 +1,7 @@
 """Weights come back as they were written, or are refused by name."""
 
 import json
+import math
 
 import pytest
 import safetensors.torch
@@ -134,6 +135,44 @@ def test_a_card_of_another_kind_is_refused(path):
     (problem,) = problems(path)
     assert problem.file == 'tiny.json'
     assert 'training_range' in problem.found
+
+
+@pytest.mark.parametrize(
+    ('place', 'name', 'value'),
+    [
+        ('features', 'roughness', 'true'),
+        ('features', 'roughness', 1),
+        ('features', 'roughness', None),
+        ('features', 'smoothings', []),
+        ('features', 'smoothings', '0123'),
+        ('features', 'smoothings', ['0', '1']),
+        ('features', 'smoothings', [0, math.nan, 1.5, 3]),
+        ('features', 'smoothings', [0, -0.7, 1.5, 3]),
+        ('features', 'smoothings', [0.7, 1.5]),
+        ('features', 'colour', 'red'),
+        ('settings', 'width', '8'),
+        ('settings', 'width', 8.0),
+        ('settings', 'n_levels', 0),
+        ('settings', 'n_groups', 3),
+        ('settings', 'condition_width', None),
+        ('settings', 'colour', 'red'),
+    ],
+)
+def test_a_card_no_network_can_be_made_of_is_refused_by_field(path, place, name, value):
+    card = json.loads(path.with_suffix('.json').read_text())
+    settings = card['settings']
+    (settings['features'] if place == 'features' else settings)[name] = value
+    path.with_suffix('.json').write_text(json.dumps(card))
+    (problem,) = problems(path)
+    assert problem.file == 'tiny.json'
+    assert name in problem.found
+
+
+@pytest.mark.parametrize('content', ['[' * 100_000, '[]', 'null', '{"settings": {}}'])
+def test_what_is_no_card_is_refused(path, content):
+    path.with_suffix('.json').write_text(content)
+    (problem,) = problems(path)
+    assert problem.file == 'tiny.json'
 
 
 def test_what_is_no_tensor_file_is_refused_though_its_checksum_is_right(path, monkeypatch):
