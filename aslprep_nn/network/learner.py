@@ -19,7 +19,7 @@ from aslprep_nn.network.model import AmplitudeAwareNetwork, Estimate, NetworkSet
 from aslprep_nn.network.recipe import Precision, TrainingRecipe
 from aslprep_nn.network.samples import Sample, Together, put_together
 from aslprep_nn.network.targets import reconstruction_error
-from aslprep_nn.network.weights import LoadedNetwork
+from aslprep_nn.network.weights import LoadedNetwork, require_same
 from aslprep_nn.writing import write_atomically
 
 #: Longest gradient that is followed as it is.
@@ -146,7 +146,9 @@ class Learner:
         Raises
         ------
         UsageError
-            If the file is of another recipe, or of a network that sees other features.
+            If the file is of another recipe.
+        WeightsError
+            If it is of a network that sees other features.
         """
         content: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
         wanted, found = self.recipe.as_record(), content['recipe']
@@ -158,20 +160,14 @@ class Learner:
         ]
         if problems:
             raise UsageError(problems)
-        if _shapes(content['network']) != _shapes(self.network.state_dict()):
-            expected = 'a network of this version, which sees other features'
-            remedy = 'Train into another folder; --start takes finished weights.'
-            raise UsageError(Problem(str(path), 'network', 'of another shape', expected, remedy))
+        remedy = 'Train into another folder; --start takes finished weights.'
+        require_same(path, content['network'], self.network.state_dict(), remedy)
         self.started_from = content['started_from']
         self.step, self.n_skipped = content['step'], content['n_skipped']
         self.history = content['history']
         self.network.load_state_dict(content['network'])
         self.average.load_state_dict(content['average'])
         self.optimizer.load_state_dict(content['optimizer'])
-
-
-def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
-    return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def _widened(

@@ -12,12 +12,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
 from safetensors import torch as safetensors
+from torch import Tensor
 
 from aslprep_nn.errors import Problem, WeightsError
 from aslprep_nn.network.features import FeatureSettings
@@ -163,27 +165,42 @@ def load_weights(path: Path, device: torch.device | str = 'cpu') -> LoadedNetwor
     except SafetensorError as error:
         raise _error(path, '', f'not readable ({error})', 'a safetensors file') from error
     network = AmplitudeAwareNetwork(card.settings)
-    _require_same(path, tensors, network.state_dict())
+    require_same(path, tensors, network.state_dict(), REMEDY)
     network.load_state_dict(tensors)
     return LoadedNetwork(network.to(device).eval(), card)
 
 
-def _require_same(
-    path: Path, found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
+def require_same(
+    path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor], remedy: str
 ) -> None:
-    """Refuse tensors that are not those of the network, naming all of them."""
+    """Refuse tensors that are not those of the network, naming all of them.
+
+    Parameters
+    ----------
+    path
+        Where they were found.
+    found, expected
+        Tensors by name.
+    remedy
+        What to do.
+
+    Raises
+    ------
+    WeightsError
+        If one is absent, unknown or of another shape.
+    """
     problems = [
-        Problem(path.name, name, 'absent', 'a tensor of the network', REMEDY)
+        Problem(path.name, name, 'absent', 'a tensor of the network', remedy)
         for name in expected
         if name not in found
     ]
     problems += [
-        Problem(path.name, name, 'present', 'no tensor of that name', REMEDY)
+        Problem(path.name, name, 'present', 'no tensor of that name', remedy)
         for name in found
         if name not in expected
     ]
     problems += [
-        Problem(path.name, name, f'of shape {_shape(found[name])}', _shape(expected[name]), REMEDY)
+        Problem(path.name, name, f'of shape {_shape(found[name])}', _shape(expected[name]), remedy)
         for name in found
         if name in expected and found[name].shape != expected[name].shape
     ]
@@ -193,10 +210,12 @@ def _require_same(
 
 def _read_card(path: Path) -> ModelCard:
     try:
-        return ModelCard.from_json(_read(path))
+        card = ModelCard.from_json(_read(path))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         found = f'not readable ({type(error).__name__}: {error})'
         raise _error(path, '', found, 'a model card of this version') from error
+    _require_possible(path, card.settings)
+    return card
 
 
 def _read(path: Path) -> bytes:
@@ -207,38 +226,45 @@ def _read(path: Path) -> bytes:
 
 
 def _settings(plain: Mapping[str, Any]) -> NetworkSettings:
-    """Read the shape of a network; raises as `ModelCard.from_json` does."""
     features = {'roughness': False, **plain['features']}  # cards from before it do not name it
     words = {
         'features': FeatureSettings(**{**features, 'smoothings': tuple(features['smoothings'])}),
         'amplitude_path': AmplitudePath(plain['amplitude_path']),
         'surroundings': Surroundings(plain['surroundings']),
     }
-    settings = NetworkSettings(**{**plain, **words})
-    _require_possible(settings)
-    return settings
+    return NetworkSettings(**{**plain, **words})
 
 
-def _require_possible(settings: NetworkSettings) -> None:
-    """Refuse what no network can be made of; the checksum covers tensors, not the card."""
-    smoothings = settings.features.smoothings
-    if not all(type(sigma) in (int, float) and math.isfinite(sigma) for sigma in smoothings):
-        raise ValueError(f'smoothings is {list(smoothings)}, not numbers')
-    if not smoothings or smoothings[0] != 0 or sorted(set(smoothings)) != list(smoothings):
-        raise ValueError(f'smoothings is {list(smoothings)}, does not rise from 0')
-    if type(settings.features.roughness) is not bool:
-        raise ValueError(f'roughness is {settings.features.roughness!r}, not true or false')
-    for name in ('width', 'n_levels', 'n_groups', 'condition_width'):
-        number = getattr(settings, name)
-        if type(number) is not int or number < 1:
-            raise ValueError(f'{name} is {number!r}, not a whole number from 1')
-    if settings.width % settings.n_groups:
-        raise ValueError(f'width {settings.width} is no multiple of n_groups {settings.n_groups}')
+def _require_possible(path: Path, settings: NetworkSettings) -> None:
+    """Refuse fields no network can be made of, all at once; the checksum covers tensors only."""
+    given: dict[str, Any] = {**asdict(settings), **asdict(settings.features)}
+    wrong = []
+    if not _rise_from_zero(given['smoothings']):
+        wrong.append(('smoothings', 'numbers that rise from 0'))
+    if type(given['roughness']) is not bool:
+        wrong.append(('roughness', 'true or false'))
+    wrong += [
+        (name, 'a whole number, at least 1')
+        for name in ('width', 'n_levels', 'n_groups', 'condition_width')
+        if type(given[name]) is not int or given[name] < 1
+    ]
+    if not wrong and settings.width % settings.n_groups:
+        wrong.append(('n_groups', f'a divisor of the width, {settings.width}'))
+    if wrong:
+        raise WeightsError(
+            [Problem(path.name, name, repr(given[name]), wanted, REMEDY) for name, wanted in wrong]
+        )
+
+
+def _rise_from_zero(values: tuple[Any, ...]) -> bool:
+    if not all(type(value) in (int, float) and math.isfinite(value) for value in values):
+        return False
+    return values[:1] == (0,) and all(one < other for one, other in pairwise(values))
 
 
 def _error(path: Path, name: str, found: str, expected: str) -> WeightsError:
     return WeightsError(Problem(path.name, name, found, expected, REMEDY))
 
 
-def _shape(tensor: torch.Tensor) -> str:
+def _shape(tensor: Tensor) -> str:
     return str(tuple(tensor.shape))

@@ -159,13 +159,28 @@ def test_a_card_of_another_kind_is_refused(path):
     ],
 )
 def test_a_card_no_network_can_be_made_of_is_refused_by_field(path, place, name, value):
-    card = json.loads(path.with_suffix('.json').read_text())
-    settings = card['settings']
-    (settings['features'] if place == 'features' else settings)[name] = value
-    path.with_suffix('.json').write_text(json.dumps(card))
+    change_card(path, place, {name: value})
     (problem,) = problems(path)
     assert problem.file == 'tiny.json'
-    assert name in problem.found
+    assert (problem.field == name and problem.expected) or name in problem.found
+
+
+def test_all_fields_of_a_card_no_network_can_be_made_of_are_named(path):
+    change_card(path, 'features', {'roughness': 'true', 'smoothings': [1]})
+    change_card(path, 'settings', {'width': '8', 'n_levels': 0})
+    assert [(p.field, p.found) for p in problems(path)] == [
+        ('smoothings', '(1,)'),
+        ('roughness', "'true'"),
+        ('width', "'8'"),
+        ('n_levels', '0'),
+    ]
+
+
+def change_card(path, place, values):
+    card = json.loads(path.with_suffix('.json').read_text())
+    settings = card['settings']
+    (settings['features'] if place == 'features' else settings).update(values)
+    path.with_suffix('.json').write_text(json.dumps(card))
 
 
 @pytest.mark.parametrize('content', ['[' * 100_000, '[]', 'null', '{"settings": {}}'])

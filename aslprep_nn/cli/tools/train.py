@@ -76,7 +76,8 @@ def add_train(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(options: argparse.Namespace) -> int:
     """Train, write what was learnt, give the exit code."""
-    device, code = options.device, commit()  # before hours pass, in which files may change
+    device = options.device
+    code = commit()  # before hours pass, in which files may change
     if device == 'auto':
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
     try:
