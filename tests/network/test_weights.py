@@ -148,6 +148,7 @@ def test_a_card_of_another_kind_is_refused(path):
         ('features', 'smoothings', ['0', '1']),
         ('features', 'smoothings', [0, math.nan, 1.5, 3]),
         ('features', 'smoothings', [0, -0.7, 1.5, 3]),
+        ('features', 'smoothings', [0, 1.5, math.inf]),
         ('features', 'smoothings', [0.7, 1.5]),
         ('features', 'colour', 'red'),
         ('settings', 'width', '8'),
